@@ -1,0 +1,49 @@
+"""Event-driven backtesting of long-short books on daily bars.
+
+The names below are the public surface; docs/architecture.md says where each one lives.
+"""
+
+from backtester.errors import BacktesterError, ConfigError, DataError, RunError, StrategyError
+from backtester.market.dataset import load_panel
+from backtester.market.panel import Panel
+from backtester.market.synthetic import synthetic
+from backtester.portfolio.ranking import Ranking, Weighting, rank_long_short, trailing_volatility
+from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm, RiskLimits
+from backtester.result import Result
+from backtester.run import Simulation, run
+from backtester.strategy import Book, Decision, Fill, Fills, Halt, Strategy, Target, Universe, View
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BacktesterError",
+    "Book",
+    "Cancel",
+    "ConfigError",
+    "Costs",
+    "DataError",
+    "Decision",
+    "Execution",
+    "Fill",
+    "Fills",
+    "Halt",
+    "Order",
+    "Panel",
+    "Ranking",
+    "Rearm",
+    "Result",
+    "RiskLimits",
+    "RunError",
+    "Simulation",
+    "Strategy",
+    "StrategyError",
+    "Target",
+    "Universe",
+    "View",
+    "Weighting",
+    "load_panel",
+    "rank_long_short",
+    "run",
+    "synthetic",
+    "trailing_volatility",
+]

@@ -1,0 +1,243 @@
+"""From what a strategy wants to resting orders: sizing, layers, replacing, explicit orders. docs/semantics.md, sections 2 and 4."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backtester.engine.breakers import rearm
+from backtester.engine.compile import kernel
+from backtester.engine.fills import fill_moment
+from backtester.engine.limits import allow, apply_layers, current_weight, has_layers
+from backtester.engine.orders import cancel_symbol, compact, cut, difference, fill_slot, place, record_order, size
+from backtester.engine.session import take_stock
+from backtester.engine.tape import record_event
+from backtester.engine.types import (
+    ALL,
+    AT_CLOSE,
+    AT_SAME_CLOSE,
+    CANCEL,
+    E_BELOW_LOT,
+    E_ENDED,
+    E_ORDER_MAX_GROSS,
+    E_ORDER_MAX_NET,
+    E_ORDER_MAX_SECTOR,
+    E_ORDER_MAX_WEIGHT,
+    E_REFUSED_HALTED,
+    E_REPLACED,
+    E_UNKNOWN_PRICE,
+    E_WIPED_OUT,
+    EQUITY,
+    EXPLICIT,
+    FILL_AT,
+    FROM_ORDER,
+    FROM_TARGET,
+    HALTED,
+    LOT,
+    MAX_GROSS,
+    MAX_NET,
+    MAX_SECTOR,
+    MAX_WEIGHT,
+    MEMBER,
+    NOTHING,
+    REARM,
+    SIZE_AT,
+    SIZE_AT_FILL,
+    SLOT_MOMENT,
+    SLOT_SYMBOL,
+    SLOT_WEIGHT,
+    STATUS,
+    TRADABLE,
+)
+
+
+@kernel
+def run_decision(state, market, rules, tape, plan, t):
+    """Apply what was decided after the close of session ``t``."""
+    row = t - plan.first[0]
+    kind = plan.kind[row]
+    orders = plan.order_symbol.size if plan.first[2] == t else 0
+    if kind == NOTHING and orders == 0:
+        return
+    refused = 1 if kind != NOTHING else 0
+    for k in range(orders):
+        if plan.order_at[k] != REARM:
+            refused += 1
+        elif state.i[STATUS] == HALTED:
+            rearm(state, tape, t)
+    if state.i[STATUS] == HALTED:
+        if refused > 0:
+            record_event(state, tape, t, E_REFUSED_HALTED, -1, float(refused), 0.0, 0.0)
+        return
+
+    if kind != NOTHING:
+        everything = kind == ALL
+        named = plan.named[0 if everything else row]
+        _order_targets(state, market, rules, tape, t, plan.weights[row], named, everything)
+    if orders > 0:
+        _place_orders(state, market, rules, tape, t, plan, orders)
+    if rules.i[FILL_AT] == AT_SAME_CLOSE:
+        _fill_at_once(state, market, rules, tape, t)
+
+
+@kernel
+def _order_targets(state, market, rules, tape, t, weights, named, everything):
+    """Turn a row of target weights into orders. ``named`` is not read when ``everything`` is named."""
+    n = weights.size
+    equity = state.f[EQUITY]
+    shares, mark, eligible, ended = state.shares, state.mark, market.eligible[t], state.ended
+    layered = has_layers(rules) and equity > 0.0
+    wiped_out = False
+    for i in range(n):
+        if not everything and named[i] == 0:
+            if layered:
+                weights[i] = current_weight(shares[i], mark[i], equity)
+        elif weights[i] != 0.0:
+            if equity <= 0.0:
+                weights[i] = 0.0
+                wiped_out = True
+            elif eligible[i] != TRADABLE | MEMBER or ended[i] == 1:
+                weights[i] = allow(state, market, tape, t, i, weights[i])
+    if wiped_out:
+        record_event(state, tape, t, E_WIPED_OUT, -1, equity, 0.0, 0.0)
+
+    kept = np.zeros(n if layered else 0, np.uint8)
+    if layered:
+        apply_layers(state, market, rules, tape, t, weights, np.ones(n, np.uint8) if everything else named, kept)
+
+    if state.i[EXPLICIT] > 0:
+        _replace_explicit(state, tape, t, named, everything)
+    left, slot_i, slot_f = state.order_shares, state.order_i, state.order_f
+    counters, order_i, order_f = state.i, tape.order_i, tape.order_f
+    at_fill = rules.i[SIZE_AT] == SIZE_AT_FILL
+    moment = rules.i[FILL_AT]
+    lot = rules.f[LOT]
+    for i in range(n):
+        weight = weights[i]
+        held = shares[i]
+        if weight == 0.0 and held == 0.0 and left[i] == 0.0:
+            continue
+        if not everything and named[i] == 0:
+            continue
+        quantity = 0.0
+        if layered and kept[i] == 1:
+            pass
+        elif at_fill:
+            quantity = math.nan if weight != 0.0 or held != 0.0 else 0.0
+        else:
+            quantity = difference(size(weight, equity, mark[i], lot), held, lot)
+        if left[i] != 0.0:
+            record_event(state, tape, t, E_REPLACED, i, left[i], quantity, 0.0)
+            left[i] = 0.0
+        if quantity != 0.0:
+            order_id = -1
+            if not at_fill:
+                order_id = record_order(counters, order_i, order_f, t, i, moment, FROM_TARGET, quantity)
+            fill_slot(left, slot_i, slot_f, i, i, moment, FROM_TARGET, quantity, order_id, weight)
+
+
+@kernel
+def _replace_explicit(state, tape, t, named, everything):
+    n = state.shares.size
+    for slot in range(n, n + state.i[EXPLICIT]):
+        symbol = state.order_i[slot, SLOT_SYMBOL]
+        if everything or named[symbol] == 1:
+            record_event(state, tape, t, E_REPLACED, symbol, state.order_shares[slot], 0.0, 0.0)
+            state.order_shares[slot] = 0.0
+    compact(state)
+
+
+@kernel
+def _place_orders(state, market, rules, tape, t, plan, count):
+    """Place, or refuse, the explicit orders one after another."""
+    n = state.shares.size
+    planned = np.empty(n)
+    for i in range(n):
+        planned[i] = _planned_shares(state, i)
+    for k in range(count):
+        at = plan.order_at[k]
+        i = plan.order_symbol[k]
+        if at == REARM:
+            continue
+        if at == CANCEL:
+            cancel_symbol(state, tape, t, i)
+            compact(state)
+            planned[i] = _planned_shares(state, i)
+            continue
+        shares = cut(plan.order_shares[k], rules.f[LOT])
+        code, value = _refusal(state, market, rules, planned, i, shares)
+        if code >= 0:
+            item = -1 if code == E_WIPED_OUT else i
+            record_event(state, tape, t, code, item, plan.order_shares[k], 0.0, value)
+            continue
+        planned[i] += shares
+        place(state, tape, t, n + state.i[EXPLICIT], i, at, FROM_ORDER, shares)
+        state.i[EXPLICIT] += 1
+
+
+@kernel
+def _planned_shares(state, i):
+    """Shares of symbol ``i`` if everything that rests were filled at the marks."""
+    n = state.shares.size
+    planned = state.shares[i] + state.order_shares[i]
+    if math.isnan(state.order_shares[i]):
+        weight = state.order_f[i, SLOT_WEIGHT]
+        planned = weight * state.f[EQUITY] / state.mark[i] if weight != 0.0 else 0.0
+    for slot in range(n, n + state.i[EXPLICIT]):
+        if state.order_i[slot, SLOT_SYMBOL] == i:
+            planned += state.order_shares[slot]
+    return planned
+
+
+@kernel
+def _refusal(state, market, rules, planned, i, shares):
+    """The event code of the first rule that an order breaks, and the offending value; (-1, 0) if none."""
+    if state.ended[i] == 1:
+        return E_ENDED, 0.0
+    if math.isnan(state.mark[i]):
+        return E_UNKNOWN_PRICE, 0.0
+    if shares == 0.0:
+        return E_BELOW_LOT, 0.0
+    equity = state.f[EQUITY]
+    grows = abs(planned[i] + shares) > abs(planned[i])
+    if equity <= 0.0:
+        return (E_WIPED_OUT, equity) if grows else (-1, 0.0)
+    if not (
+        min(rules.f[MAX_WEIGHT], rules.f[MAX_SECTOR]) < math.inf or min(rules.f[MAX_GROSS], rules.f[MAX_NET]) < math.inf
+    ):
+        return -1, 0.0
+    before = planned[i] * state.mark[i] / equity
+    after = (planned[i] + shares) * state.mark[i] / equity
+    sector = 0.0  # sums over all other symbols
+    gross = 0.0
+    net = 0.0
+    mark, sectors = state.mark, market.sector
+    for j in range(planned.size):
+        if j != i and planned[j] != 0.0:
+            weight = planned[j] * mark[j] / equity
+            net += weight
+            gross += abs(weight)
+            if sectors[j] == sectors[i]:
+                sector += abs(weight)
+    if abs(after) > rules.f[MAX_WEIGHT] and grows:
+        return E_ORDER_MAX_WEIGHT, after
+    if sector + abs(after) > rules.f[MAX_SECTOR] and grows:
+        return E_ORDER_MAX_SECTOR, sector + abs(after)
+    if gross + abs(after) > rules.f[MAX_GROSS] and grows:
+        return E_ORDER_MAX_GROSS, gross + abs(after)
+    if abs(net + after) > rules.f[MAX_NET] and abs(net + after) > abs(net + before):
+        return E_ORDER_MAX_NET, net + after
+    return -1, 0.0
+
+
+@kernel
+def _fill_at_once(state, market, rules, tape, t):
+    """Fill at the close that was decided on; what is left waits for the next close."""
+    fill_moment(state, market, rules, tape, t, AT_SAME_CLOSE, market.close[t])
+    n = state.shares.size
+    for slot in range(n + state.i[EXPLICIT]):
+        if state.order_shares[slot] != 0.0 and state.order_i[slot, SLOT_MOMENT] == AT_SAME_CLOSE:
+            state.order_i[slot, SLOT_MOMENT] = AT_CLOSE
+    compact(state)
+    take_stock(state, tape.ledger[t])

@@ -1,0 +1,94 @@
+"""The one loop. Strides differ, the code does not: see docs/architecture.md."""
+
+from __future__ import annotations
+
+from backtester.engine.breakers import check_breakers
+from backtester.engine.compile import kernel
+from backtester.engine.decision import run_decision
+from backtester.engine.session import run_session
+from backtester.engine.types import (
+    DECIDE,
+    DECISION_PHASE,
+    DONE,
+    EXPLICIT,
+    FILL,
+    HALT,
+    L_STATUS,
+    ORDERS_FULL,
+    PHASE,
+    SESSION,
+    SESSION_PHASE,
+    STATUS,
+    STOPS,
+    TAPE_EVENTS,
+    TAPE_FILLS,
+    TAPE_FULL,
+    TAPE_ORDERS,
+)
+
+
+@kernel
+def advance(state, market, rules, plan, tape, end):
+    """Run sessions from where ``state`` stands up to, not including, session ``end``.
+
+    Returns ``(session, code)``, the code being a bit mask of why it stopped:
+
+    - DONE: session ``end`` was reached;
+    - DECIDE: the plan has no row for the decision after this session;
+    - FILL, HALT: this session had fills, or a breaker tripped, and ``rules`` asks to hear of it;
+    - TAPE_FULL, ORDERS_FULL: a table has no room for what the next phase might need. Nothing has been done of that
+      phase: grow the table (``memory.grow_tape``, ``memory.grow_orders``) and call again.
+
+    After any code but DONE a call with the same or a new plan goes on exactly where this one stopped. Rows of the plan that have been
+    used are scratch afterwards.
+    """
+    n = state.shares.size
+    while True:
+        t = state.i[SESSION]
+        if state.i[PHASE] == SESSION_PHASE:
+            if t >= end:
+                return t, DONE
+            if not _has_room(state, market, tape, t, 0):
+                return t, TAPE_FULL
+            before = state.i[TAPE_FILLS]
+            run_session(state, market, rules, tape, t)
+            code = DONE
+            if check_breakers(state, rules, tape, t):
+                tape.ledger[t, L_STATUS] = state.i[STATUS]
+                code |= HALT
+            if state.i[TAPE_FILLS] > before:
+                code |= FILL
+            code &= rules.i[STOPS]
+            state.i[PHASE] = DECISION_PHASE
+            if not _has_row(plan, t):
+                code |= DECIDE
+            if code != DONE:
+                return t, code
+        else:
+            if not _has_row(plan, t):
+                return t, DECIDE
+            orders = plan.order_symbol.size if plan.first[2] == t else 0
+            if n + state.i[EXPLICIT] + orders > state.order_shares.size:
+                return t, ORDERS_FULL
+            if not _has_room(state, market, tape, t, orders):
+                return t, TAPE_FULL
+            run_decision(state, market, rules, tape, plan, t)
+            state.i[PHASE] = SESSION_PHASE
+            state.i[SESSION] = t + 1
+
+
+@kernel
+def _has_row(plan, t):
+    return plan.first[0] <= t < plan.first[0] + plan.first[1]
+
+
+@kernel
+def _has_room(state, market, tape, t, orders):
+    """Whether the tape can take the worst case of one phase, every order filling, waiting, splitting, ending and being replaced."""
+    slots = state.shares.size + state.i[EXPLICIT] + orders
+    actions = market.action_first[t + 1] - market.action_first[t] + market.end_first[t + 1] - market.end_first[t]
+    return (
+        state.i[TAPE_FILLS] + 2 * slots <= tape.fill_f.shape[0]
+        and state.i[TAPE_ORDERS] + 2 * slots <= tape.order_f.size
+        and state.i[TAPE_EVENTS] + 8 * slots + 2 * actions + 16 <= tape.event_f.shape[0]
+    )

@@ -1,0 +1,227 @@
+"""The layers between what a strategy wants and what is ordered: law 11, docs/semantics.md section 4.
+
+Every function changes the weights of *named* symbols in place and only towards zero (the turnover cap: towards what is
+held). ``weights`` (N,) holds the wanted weight of named symbols and the current weight of all others; ``named`` (N,) is 1 for the former.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backtester.engine.compile import kernel
+from backtester.engine.tape import record_event
+from backtester.engine.types import (
+    E_ENDED,
+    E_MAX_GROSS,
+    E_MAX_NET,
+    E_MAX_SECTOR,
+    E_MAX_TURNOVER,
+    E_MAX_WEIGHT,
+    E_NO_TRADE_BAND,
+    E_NOT_MEMBER,
+    E_NOT_TRADABLE,
+    E_TARGET_VOLATILITY,
+    E_UNKNOWN_VOLATILITY,
+    EQUITY,
+    MAX_GROSS,
+    MAX_NET,
+    MAX_SECTOR,
+    MAX_TURNOVER,
+    MAX_WEIGHT,
+    MEMBER,
+    NO_TRADE_BAND,
+    SESSIONS_PER_YEAR,
+    TARGET_VOLATILITY,
+    TRADABLE,
+    VOLATILITY_MINIMUM,
+    VOLATILITY_WINDOW,
+)
+
+
+@kernel
+def has_layers(rules):
+    """Whether any layer beyond "member and tradable" is on."""
+    on = rules.f[NO_TRADE_BAND] > 0.0
+    for k in (TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, MAX_TURNOVER):
+        on = on or rules.f[k] < math.inf
+    return on
+
+
+@kernel
+def allow(state, market, tape, t, i, weight):
+    """The first layer: ``weight`` if symbol ``i`` may be held, else 0 with the reason on the tape."""
+    bits = market.eligible[t, i]
+    if bits == TRADABLE | MEMBER and state.ended[i] == 0:
+        return weight
+    if state.ended[i] == 1:
+        code = E_ENDED
+    elif bits & MEMBER == 0:
+        code = E_NOT_MEMBER
+    else:
+        code = E_NOT_TRADABLE
+    record_event(state, tape, t, code, i, weight, 0.0, 0.0)
+    return 0.0
+
+
+@kernel
+def current_weight(held, mark, equity):
+    """Weight in a positive ``equity`` of ``held`` shares."""
+    return held * mark / equity if held != 0.0 else 0.0
+
+
+@kernel
+def apply_layers(state, market, rules, tape, t, weights, named, kept):
+    """All layers after the first. ``kept`` (N,) becomes 1 where the no-trade band leaves a position as it is."""
+    if rules.f[TARGET_VOLATILITY] < math.inf:
+        _target_volatility(state, market, rules, tape, t, weights, named)
+    if rules.f[MAX_WEIGHT] < math.inf:
+        _cap_weight(state, rules.f[MAX_WEIGHT], tape, t, weights, named)
+    if rules.f[MAX_SECTOR] < math.inf:
+        _cap_sectors(state, market.sector, rules.f[MAX_SECTOR], tape, t, weights, named)
+    if rules.f[MAX_GROSS] < math.inf:
+        _cap_gross(state, rules.f[MAX_GROSS], tape, t, weights, named)
+    if rules.f[MAX_NET] < math.inf:
+        _cap_net(state, rules.f[MAX_NET], tape, t, weights, named)
+    if rules.f[NO_TRADE_BAND] > 0.0:
+        _no_trade_band(state, rules.f[NO_TRADE_BAND], tape, t, weights, named, kept)
+    if rules.f[MAX_TURNOVER] < math.inf:
+        _cap_turnover(state, rules.f[MAX_TURNOVER], tape, t, weights, named, kept)
+
+
+@kernel
+def _shrink(weights, named, factor):
+    for i in range(weights.size):
+        if named[i] == 1:
+            weights[i] *= factor
+
+
+@kernel
+def _target_volatility(state, market, rules, tape, t, weights, named):
+    first = max(0, t - VOLATILITY_WINDOW + 1)
+    count = t + 1 - first
+    if count < VOLATILITY_MINIMUM:
+        record_event(state, tape, t, E_UNKNOWN_VOLATILITY, -1, float(count), float(VOLATILITY_MINIMUM), 0.0)
+        return
+    returns = market.returns
+    daily = np.zeros(count)
+    total = 0.0
+    for k in range(count):
+        for i in range(weights.size):
+            if weights[i] != 0.0:
+                r = returns[first + k, i]
+                if math.isfinite(r):
+                    daily[k] += weights[i] * r
+        total += daily[k]
+    mean = total / count
+    squares = 0.0
+    for k in range(count):
+        squares += (daily[k] - mean) * (daily[k] - mean)
+    volatility = math.sqrt(squares / (count - 1)) * math.sqrt(SESSIONS_PER_YEAR)
+    target = rules.f[TARGET_VOLATILITY]
+    if volatility > target:
+        _shrink(weights, named, target / volatility)
+        record_event(state, tape, t, E_TARGET_VOLATILITY, -1, volatility, target, target / volatility)
+
+
+@kernel
+def _cap_weight(state, cap, tape, t, weights, named):
+    for i in range(weights.size):
+        if named[i] == 1 and abs(weights[i]) > cap:
+            clipped = math.copysign(cap, weights[i])
+            record_event(state, tape, t, E_MAX_WEIGHT, i, weights[i], clipped, 0.0)
+            weights[i] = clipped
+
+
+@kernel
+def _cap_sectors(state, sector, cap, tape, t, weights, named):
+    count = 0
+    for i in range(weights.size):
+        count = max(count, sector[i] + 1)
+    fixed = np.zeros(count)
+    wanted = np.zeros(count)
+    for i in range(weights.size):
+        if named[i] == 1:
+            wanted[sector[i]] += abs(weights[i])
+        else:
+            fixed[sector[i]] += abs(weights[i])
+    factor = np.ones(count)
+    for s in range(count):
+        before = fixed[s] + wanted[s]
+        if before > cap and wanted[s] > 0.0:
+            factor[s] = max(0.0, (cap - fixed[s]) / wanted[s])
+            record_event(state, tape, t, E_MAX_SECTOR, s, before, fixed[s] + wanted[s] * factor[s], factor[s])
+    for i in range(weights.size):
+        if named[i] == 1 and factor[sector[i]] < 1.0:
+            weights[i] *= factor[sector[i]]
+
+
+@kernel
+def _cap_gross(state, cap, tape, t, weights, named):
+    fixed = 0.0
+    wanted = 0.0
+    for i in range(weights.size):
+        if named[i] == 1:
+            wanted += abs(weights[i])
+        else:
+            fixed += abs(weights[i])
+    if fixed + wanted > cap and wanted > 0.0:
+        factor = max(0.0, (cap - fixed) / wanted)
+        record_event(state, tape, t, E_MAX_GROSS, -1, fixed + wanted, fixed + wanted * factor, factor)
+        _shrink(weights, named, factor)
+
+
+@kernel
+def _cap_net(state, cap, tape, t, weights, named):
+    net = 0.0
+    for i in range(weights.size):
+        net += weights[i]
+    if abs(net) <= cap:
+        return
+    side = 1.0 if net > 0.0 else -1.0  # the heavier side
+    wanted = 0.0
+    for i in range(weights.size):
+        if named[i] == 1 and side * weights[i] > 0.0:
+            wanted += abs(weights[i])
+    if wanted == 0.0:
+        return
+    factor = max(0.0, (wanted - (abs(net) - cap)) / wanted)
+    for i in range(weights.size):
+        if named[i] == 1 and side * weights[i] > 0.0:
+            weights[i] *= factor
+    record_event(state, tape, t, E_MAX_NET, -1, net, net - side * wanted * (1.0 - factor), factor)
+
+
+@kernel
+def _no_trade_band(state, band, tape, t, weights, named, kept):
+    shares, mark, equity = state.shares, state.mark, state.f[EQUITY]
+    count = 0
+    total = 0.0
+    for i in range(weights.size):
+        if named[i] == 1 and weights[i] != 0.0:
+            change = abs(weights[i] - current_weight(shares[i], mark[i], equity))
+            if change < band:
+                kept[i] = 1
+                if change > 0.0:
+                    count += 1
+                    total += change
+    if count > 0:
+        record_event(state, tape, t, E_NO_TRADE_BAND, -1, float(count), 0.0, total)
+
+
+@kernel
+def _cap_turnover(state, cap, tape, t, weights, named, kept):
+    shares, mark, equity = state.shares, state.mark, state.f[EQUITY]
+    turnover = 0.0
+    for i in range(weights.size):
+        if named[i] == 1 and kept[i] == 0:
+            turnover += abs(weights[i] - current_weight(shares[i], mark[i], equity))
+    if turnover <= cap:
+        return
+    factor = cap / turnover
+    for i in range(weights.size):
+        if named[i] == 1 and kept[i] == 0:
+            now = current_weight(shares[i], mark[i], equity)
+            weights[i] = now + (weights[i] - now) * factor
+    record_event(state, tape, t, E_MAX_TURNOVER, -1, turnover, cap, factor)

@@ -1,0 +1,121 @@
+"""Making and growing the arrays that the kernel works on. Plain numpy; no rule of the market lives here."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backtester.engine.types import (
+    CASH,
+    EQUITY,
+    EVENT_FLOATS,
+    EVENT_INTS,
+    FILL_FLOATS,
+    FILL_INTS,
+    LEDGER,
+    ORDER_INTS,
+    PEAK,
+    PREVIOUS_EQUITY,
+    SESSION,
+    SLOT_FLOATS,
+    SLOT_INTS,
+    STATE_FLOATS,
+    STATE_INTS,
+    TAPE_EVENTS,
+    TAPE_FILLS,
+    TAPE_ORDERS,
+    Plan,
+    State,
+    Tape,
+)
+
+EXPLICIT_SLOTS = 16
+ROWS = 4096
+
+
+def new_state(symbols: int, cash: float) -> State:
+    """A book of ``cash`` and nothing else, before session 0."""
+    slots = symbols + EXPLICIT_SLOTS
+    state = State(
+        f=np.zeros(STATE_FLOATS),
+        i=np.zeros(STATE_INTS, np.int64),
+        shares=np.zeros(symbols),
+        mark=np.full(symbols, np.nan),
+        average_cost=np.zeros(symbols),
+        ended=np.zeros(symbols, np.uint8),
+        used=np.zeros(symbols),
+        order_shares=np.zeros(slots),
+        order_i=np.zeros((slots, SLOT_INTS), np.int64),
+        order_f=np.zeros((slots, SLOT_FLOATS)),
+    )
+    for k in (CASH, EQUITY, PEAK, PREVIOUS_EQUITY):
+        state.f[k] = cash
+    return state
+
+
+def new_tape(sessions: int, symbols: int) -> Tape:
+    """An empty tape with room to begin with; memory that is never written is never taken."""
+    rows = ROWS + 16 * symbols
+    return Tape(
+        ledger=np.zeros((sessions, LEDGER)),
+        fill_i=np.empty((rows, FILL_INTS), np.int32),
+        fill_f=np.empty((rows, FILL_FLOATS)),
+        event_i=np.empty((rows, EVENT_INTS), np.int32),
+        event_f=np.empty((rows, EVENT_FLOATS)),
+        order_i=np.empty((rows, ORDER_INTS), np.int32),
+        order_f=np.empty(rows),
+    )
+
+
+def grow_tape(tape: Tape, state: State) -> Tape:
+    """The same tape with more room: what the rest of the run needs if it goes on like this, at least twice as much."""
+    sessions = len(tape.ledger) / max(1, state.i[SESSION])
+    used = {"fill": state.i[TAPE_FILLS], "event": state.i[TAPE_EVENTS], "order": state.i[TAPE_ORDERS]}
+    tables = {}
+    for name in tape._fields[1:]:
+        old = getattr(tape, name)
+        rows = max(2 * len(old), int(1.1 * sessions * used[name.split("_")[0]]))
+        tables[name] = np.empty((rows, *old.shape[1:]), old.dtype)
+        tables[name][: len(old)] = old
+    return tape._replace(**tables)
+
+
+def grow_orders(state: State, explicit: int) -> State:
+    """The same state with room for at least ``explicit`` explicit orders."""
+    slots = len(state.shares) + 2 * explicit
+    tables = {}
+    for name in ("order_shares", "order_i", "order_f"):
+        old = getattr(state, name)
+        tables[name] = np.zeros((slots, *old.shape[1:]), old.dtype)
+        tables[name][: len(old)] = old
+    return state._replace(**tables)
+
+
+def copy_state(state: State) -> State:
+    """A state that shares no memory with ``state``: keep it, and a run can go on from there."""
+    return State(*(array.copy() for array in state))
+
+
+def used_tape(tape: Tape, state: State) -> Tape:
+    """A copy of what has been written: ledger rows of the sessions that have run, and the used rows of the other tables."""
+    fills, events, orders = (state.i[k] for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
+    used = (state.i[SESSION], fills, fills, events, events, orders, orders)
+    return Tape(*(table[:rows].copy() for table, rows in zip(tape, used, strict=True)))
+
+
+def longer_tape(tape: Tape, sessions: int) -> Tape:
+    """A used tape, copied, with a ledger for ``sessions`` sessions in all."""
+    longer = new_tape(sessions, 0)
+    return Tape(*(np.concatenate([old, new[len(old) if name == "ledger" else 0 :]]) for name, old, new in zip(tape._fields, tape, longer, strict=True)))
+
+
+def new_plan(rows: int, symbols: int) -> Plan:
+    """A plan of ``rows`` rows with nothing in it."""
+    return Plan(
+        first=np.zeros(3, np.int64),
+        kind=np.zeros(rows, np.uint8),
+        weights=np.zeros((rows, symbols)),
+        named=np.zeros((rows, symbols), np.uint8),
+        order_symbol=np.zeros(0, np.int64),
+        order_at=np.zeros(0, np.int64),
+        order_shares=np.zeros(0),
+    )

@@ -1,0 +1,118 @@
+"""The order table: sizing, placing, cancelling. Slot ``i`` holds the target order of symbol ``i``, later slots explicit orders."""
+
+from __future__ import annotations
+
+import math
+
+from backtester.engine.compile import kernel
+from backtester.engine.tape import record_event
+from backtester.engine.types import (
+    E_CANCELLED,
+    EXPLICIT,
+    SLOT_CHARGED,
+    SLOT_ID,
+    SLOT_MOMENT,
+    SLOT_NOTIONAL,
+    SLOT_ORIGIN,
+    SLOT_SYMBOL,
+    SLOT_WEIGHT,
+    TAPE_ORDERS,
+)
+
+# Law 7's guard: a quotient that should be whole may come out this much too small.
+WHOLE = 1e-9
+# Fractional shares: a difference smaller than this share of the position is rounding.
+FRACTION = 1e-12
+
+
+@kernel
+def cut(quantity, lot):
+    """``quantity`` cut towards zero to a multiple of ``lot``; unchanged if ``lot`` is 0."""
+    if lot == 0.0:
+        return quantity
+    return math.copysign(math.floor(abs(quantity) / lot + WHOLE) * lot, quantity)
+
+
+@kernel
+def size(weight, equity, price, lot):
+    """Shares for ``weight`` of ``equity`` at ``price`` (law 7); 0 for a wiped-out account."""
+    if weight == 0.0 or equity <= 0.0:
+        return 0.0
+    return cut(weight * equity / price, lot)
+
+
+@kernel
+def difference(desired, held, lot):
+    """Shares to trade from ``held`` to ``desired``, without the rounding dust of fractional shares."""
+    quantity = desired - held
+    if lot == 0.0 and abs(quantity) <= FRACTION * max(abs(desired), abs(held)):
+        return 0.0
+    return quantity
+
+
+@kernel
+def record_order(counters, order_i, order_f, t, symbol, moment, origin, shares):
+    """Put an order on the tape (its tables ``order_i``, ``order_f``) once its shares are known; return its id."""
+    k = counters[TAPE_ORDERS]
+    order_i[k, 0] = t
+    order_i[k, 1] = symbol
+    order_i[k, 2] = moment
+    order_i[k, 3] = origin
+    order_f[k] = shares
+    counters[TAPE_ORDERS] = k + 1
+    return k
+
+
+@kernel
+def fill_slot(left, slot_i, slot_f, slot, symbol, moment, origin, shares, order_id, weight):
+    """Put a new order into a slot of the table (``left``, ``slot_i``, ``slot_f``): sized, or NaN shares and a weight."""
+    left[slot] = shares
+    slot_i[slot, SLOT_SYMBOL] = symbol
+    slot_i[slot, SLOT_MOMENT] = moment
+    slot_i[slot, SLOT_ID] = order_id
+    slot_i[slot, SLOT_ORIGIN] = origin
+    slot_f[slot, SLOT_WEIGHT] = weight
+    slot_f[slot, SLOT_NOTIONAL] = 0.0
+    slot_f[slot, SLOT_CHARGED] = 0.0
+
+
+@kernel
+def place(state, tape, t, slot, symbol, moment, origin, shares):
+    """Put a new order of ``shares`` into a slot and on the tape."""
+    order_id = record_order(state.i, tape.order_i, tape.order_f, t, symbol, moment, origin, shares)
+    fill_slot(state.order_shares, state.order_i, state.order_f, slot, symbol, moment, origin, shares, order_id, 0.0)
+
+
+@kernel
+def cancel(state, tape, t, slot):
+    """Cancel what rests in the slot, with an event."""
+    symbol = state.order_i[slot, SLOT_SYMBOL]
+    record_event(state, tape, t, E_CANCELLED, symbol, state.order_shares[slot], 0.0, 0.0)
+    state.order_shares[slot] = 0.0
+
+
+@kernel
+def cancel_symbol(state, tape, t, symbol):
+    """Cancel everything that rests for one symbol."""
+    if state.order_shares[symbol] != 0.0:
+        cancel(state, tape, t, symbol)
+    n = state.shares.size
+    for slot in range(n, n + state.i[EXPLICIT]):
+        if state.order_i[slot, SLOT_SYMBOL] == symbol and state.order_shares[slot] != 0.0:
+            cancel(state, tape, t, slot)
+
+
+@kernel
+def compact(state):
+    """Close the gaps among the explicit orders, keeping their sequence."""
+    n = state.shares.size
+    free = n
+    for slot in range(n, n + state.i[EXPLICIT]):
+        if state.order_shares[slot] != 0.0:
+            if free != slot:
+                state.order_shares[free] = state.order_shares[slot]
+                state.order_i[free] = state.order_i[slot]
+                state.order_f[free] = state.order_f[slot]
+                state.order_shares[slot] = 0.0
+            free += 1
+    state.i[EXPLICIT] = free - n

@@ -1,0 +1,268 @@
+"""Every type that crosses into compiled code, and every number that means something there.
+
+Arrays are declared with their shapes: ``T`` sessions, ``N`` symbols (in alphabetical order), ``R`` plan
+rows, ``E`` slots for explicit orders. The arrays of :class:`Market` are always read-only; all others are
+always writable and C-contiguous, because Numba compiles a kernel anew for every combination of these properties.
+Scalars travel in one float and one int array each, indexed by the names below. NaN means unknown.
+
+Handing a tuple to a compiled function costs a reference count per array (about 3 ns each). So functions called once a session take the tuples; inside
+loops over symbols and orders, only arrays and numbers are handed on, except where something rare happens.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+
+
+class Market(NamedTuple):
+    """What the market did. Read-only; nothing in it depends on the run."""
+
+    days: Ints  # (T,) days since 1970-01-01
+    open: Floats  # (T, N)
+    close: Floats  # (T, N)
+    volume: Floats  # (T, N) shares
+    eligible: Bytes  # (T, N) bits TRADABLE and MEMBER
+    returns: Floats  # (T, N) total returns; (0, N) when no setting reads them
+    sector: Ints  # (N,) sector codes 0..S-1
+    action_first: Ints  # (T+1,) actions of session t are rows action_first[t] to action_first[t+1]
+    action_symbol: Ints  # (A,) sorted by session, then symbol; one row a symbol and session
+    action_split: Floats  # (A,) shares after / shares before; 1 = none
+    action_dividend: Floats  # (A,) cash per share after the split; 0 = none
+    end_first: Ints  # (T+1,) like action_first, for settlements
+    end_symbol: Ints  # (K,)
+    end_return: Floats  # (K,) delisting returns
+
+
+# Bits of Market.eligible.
+TRADABLE = 1
+MEMBER = 2
+
+
+class Rules(NamedTuple):
+    """The settings of a run, as numbers. A cap that is off is infinite, a rate that is off is 0."""
+
+    f: Floats  # (len(RULE_FLOATS),)
+    i: Ints  # (len(RULE_INTS),)
+
+
+# Indices of Rules.f.
+COMMISSION, COMMISSION_MIN, SLIPPAGE, IMPACT, BORROW, CREDIT, DEBIT = range(7)
+LOT, VOLUME_CAP = 7, 8
+TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, NO_TRADE_BAND, MAX_TURNOVER = range(9, 16)
+MAX_DAILY_LOSS, MAX_DRAWDOWN = 16, 17
+RULE_FLOATS = 18
+
+# Indices of Rules.i.
+FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS = range(5)
+RULE_INTS = 5
+
+# Rules.i[FILL_AT], and the moment of an order.
+AT_OPEN, AT_CLOSE, AT_SAME_CLOSE = 0, 1, 2
+# Rules.i[SIZE_AT].
+SIZE_AT_DECISION, SIZE_AT_FILL = 0, 1
+# Rules.i[CAP_ON].
+CAP_ON_AVERAGE, CAP_ON_SESSION = 0, 1
+
+# Sessions of history that costs and layers look back on.
+COST_WINDOW = 20
+VOLATILITY_WINDOW = 63
+VOLATILITY_MINIMUM = 20
+SESSIONS_PER_YEAR = 252.0
+
+
+class Plan(NamedTuple):
+    """What is to be done at the decisions of some sessions, and explicit orders for the next decision."""
+
+    first: Ints  # (3,) the session of row 0, the number of rows, the session of the explicit orders
+    kind: Bytes  # (R,) NOTHING, ALL or NAMED
+    weights: Floats  # (R, N) target weights; finite
+    named: Bytes  # (R, N) 1 where a weight counts; read in NAMED rows only
+    order_symbol: Ints  # (M,) explicit orders, in the order of submission
+    order_at: Ints  # (M,) AT_OPEN or AT_CLOSE (AT_SAME_CLOSE where the execution says so); CANCEL; REARM
+    order_shares: Floats  # (M,) signed
+
+
+# Plan.kind.
+NOTHING, ALL, NAMED = 0, 1, 2
+# Plan.order_at, beyond the moments.
+CANCEL, REARM = 8, 9
+
+
+class State(NamedTuple):
+    """The book and everything else that a later session depends on: save it, and a run can go on."""
+
+    f: Floats  # (STATE_FLOATS,)
+    i: Ints  # (STATE_INTS,)
+    shares: Floats  # (N,)
+    mark: Floats  # (N,) last known close, split-adjusted since; NaN before the first
+    average_cost: Floats  # (N,)
+    ended: Bytes  # (N,) 1 once settled
+    used: Floats  # (N,) shares filled this session, against the volume cap
+    # Resting orders. Slot i < N is the target order of symbol i; slots N .. N + explicit are explicit orders.
+    order_shares: Floats  # (N + E,) what is left, signed; NaN while not yet sized; 0 = the slot is empty
+    order_i: Ints  # (N + E, SLOT_INTS)
+    order_f: Floats  # (N + E, SLOT_FLOATS)
+
+
+# Columns of State.order_i: the id is the order's row on the tape, -1 while not yet sized.
+SLOT_SYMBOL, SLOT_MOMENT, SLOT_ID, SLOT_ORIGIN = range(4)
+SLOT_INTS = 4
+# Columns of State.order_f: the weight it will be sized with; notional filled and commission charged so far.
+SLOT_WEIGHT, SLOT_NOTIONAL, SLOT_CHARGED = range(3)
+SLOT_FLOATS = 3
+
+# Indices of State.f.
+CASH, EQUITY, SHORT_VALUE, PEAK, PREVIOUS_EQUITY = range(5)
+STATE_FLOATS = 5
+# Indices of State.i.
+SESSION, PHASE, EXPLICIT, STATUS, HALTED_ON, TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS = range(8)
+STATE_INTS = 8
+
+# State.i[PHASE]: what comes next for State.i[SESSION].
+SESSION_PHASE, DECISION_PHASE = 0, 1
+# State.i[STATUS].
+ACTIVE, HALTED = 0, 1
+# State.order_i[:, SLOT_ORIGIN], and the reason of a fill.
+FROM_TARGET, FROM_ORDER, FROM_HALT = 0, 1, 2
+ORIGINS = ("target", "order", "halt")
+
+
+class Tape(NamedTuple):
+    """The record of a run, appended to as it happens. C capacities; how much is used stands in State.i."""
+
+    ledger: Floats  # (T, LEDGER) one row a session
+    fill_i: Codes  # (C, FILL_INTS)
+    fill_f: Floats  # (C, FILL_FLOATS)
+    event_i: Codes  # (C, EVENT_INTS)
+    event_f: Floats  # (C, EVENT_FLOATS)
+    order_i: Codes  # (C, ORDER_INTS)
+    order_f: Floats  # (C,) signed shares ordered
+
+
+# Columns of Tape.ledger. Flows are those of the session; equity and the values are at its close.
+LEDGER_COLUMNS = (
+    "equity",
+    "cash",
+    "long_value",
+    "short_value",  # positive
+    "price_pnl",
+    "dividends",
+    "interest",
+    "borrow",  # positive = paid
+    "commission",
+    "slippage",
+    "traded",  # notional at fill prices
+    "status",
+)
+(
+    L_EQUITY,
+    L_CASH,
+    L_LONG,
+    L_SHORT,
+    L_PRICE_PNL,
+    L_DIVIDENDS,
+    L_INTEREST,
+    L_BORROW,
+    L_COMMISSION,
+    L_SLIPPAGE,
+    L_TRADED,
+    L_STATUS,
+) = range(12)
+LEDGER = 12
+
+# Columns of Tape.fill_i and Tape.fill_f.
+FILL_SESSION, FILL_SYMBOL, FILL_ORDER, FILL_ORIGIN, FILL_MOMENT = range(5)
+FILL_INTS = 5
+FILL_SHARES, FILL_PRICE, FILL_COMMISSION, FILL_SLIPPAGE = range(4)  # price includes slippage; slippage in money
+FILL_FLOATS = 4
+
+# Columns of Tape.order_i: when it was created (sized), for what, for which moment, and why.
+ORDER_SESSION, ORDER_SYMBOL, ORDER_MOMENT, ORDER_ORIGIN = range(4)
+ORDER_INTS = 4
+
+# Columns of Tape.event_i: the item is a symbol, a sector or -1 for the book, as EVENTS says.
+EVENT_SESSION, EVENT_CODE, EVENT_ITEM = range(3)
+EVENT_INTS = 3
+EVENT_BEFORE, EVENT_AFTER, EVENT_AMOUNT = range(3)
+EVENT_FLOATS = 3
+
+# Event codes: name, what the item is, and what (before, after, amount) are.
+EVENTS = (
+    ("split", "symbol", "shares before, shares after, cash for a fraction"),
+    ("dividend", "symbol", "shares, dividend per share, cash"),
+    ("settlement", "symbol", "shares, delisting return, cash"),
+    ("order_split", "symbol", "shares resting before and after, ratio"),
+    ("waits_no_price", "symbol", "shares resting (NaN: not yet sized), same, 0"),
+    ("waits_zero_volume", "symbol", "shares resting, same, 0"),
+    ("waits_volume_cap", "symbol", "shares resting before, shares left, 0"),
+    ("waits_no_history", "symbol", "shares resting, same, 0"),
+    ("replaced", "symbol", "shares left of the old order, shares of the new one, 0"),
+    ("cancelled", "symbol", "shares left, 0, 0"),
+    ("refused_not_member", "symbol", "weight, 0, 0"),
+    ("refused_not_tradable", "symbol", "weight, 0, 0"),
+    ("refused_ended", "symbol", "weight or shares, 0, 0"),
+    ("refused_no_price", "symbol", "shares, 0, 0"),
+    ("refused_below_lot", "symbol", "shares, 0, 0"),
+    ("refused_wiped_out", "book", "equity, 0, 0"),
+    ("refused_halted", "book", "instructions refused, 0, 0"),
+    ("refused_max_weight", "symbol", "shares, 0, weight that would result"),
+    ("refused_max_sector", "symbol", "shares, 0, sector gross that would result"),
+    ("refused_max_gross", "symbol", "shares, 0, gross that would result"),
+    ("refused_max_net", "symbol", "shares, 0, net that would result"),
+    ("clipped_target_volatility", "book", "volatility before, after, factor"),
+    ("clipped_max_weight", "symbol", "weight before, after, 0"),
+    ("clipped_max_sector", "sector", "sector gross before, after, factor"),
+    ("clipped_max_gross", "book", "gross before, after, factor"),
+    ("clipped_max_net", "book", "net before, after, factor"),
+    ("clipped_no_trade_band", "book", "trades left out, 0, sum of their weight changes"),
+    ("clipped_max_turnover", "book", "turnover before, after, factor"),
+    ("unknown_volatility", "book", "sessions known, sessions needed, 0"),
+    ("halt_daily_loss", "book", "equity before, equity, limit"),
+    ("halt_drawdown", "book", "peak, equity, limit"),
+    ("rearmed", "book", "peak before, peak after, 0"),
+)
+(
+    E_SPLIT,
+    E_DIVIDEND,
+    E_SETTLEMENT,
+    E_ORDER_SPLIT,
+    E_NO_PRICE,
+    E_ZERO_VOLUME,
+    E_VOLUME_CAP,
+    E_NO_HISTORY,
+    E_REPLACED,
+    E_CANCELLED,
+    E_NOT_MEMBER,
+    E_NOT_TRADABLE,
+    E_ENDED,
+    E_UNKNOWN_PRICE,
+    E_BELOW_LOT,
+    E_WIPED_OUT,
+    E_REFUSED_HALTED,
+    E_ORDER_MAX_WEIGHT,
+    E_ORDER_MAX_SECTOR,
+    E_ORDER_MAX_GROSS,
+    E_ORDER_MAX_NET,
+    E_TARGET_VOLATILITY,
+    E_MAX_WEIGHT,
+    E_MAX_SECTOR,
+    E_MAX_GROSS,
+    E_MAX_NET,
+    E_NO_TRADE_BAND,
+    E_MAX_TURNOVER,
+    E_UNKNOWN_VOLATILITY,
+    E_HALT_DAILY_LOSS,
+    E_HALT_DRAWDOWN,
+    E_REARMED,
+) = range(len(EVENTS))
+
+# What `advance` returns: why it stopped, a bit mask. Rules.i[STOPS] says which of FILL and HALT it should stop for.
+DONE, DECIDE, FILL, HALT, TAPE_FULL, ORDERS_FULL = 0, 1, 2, 4, 8, 16

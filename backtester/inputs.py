@@ -1,0 +1,102 @@
+"""Panel and scores in the form that the kernel reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtester.engine import types as et
+from backtester.errors import DataError, did_you_mean
+from backtester.market.panel import Panel
+from backtester.portfolio.settings import Costs, RiskLimits
+from backtester.strategy import Floats
+
+
+def needs_returns(costs: Costs | None, risk: RiskLimits | None) -> bool:
+    """Whether any setting looks at total returns."""
+    return (costs is not None and costs.impact > 0) or (risk is not None and risk.target_volatility is not None)
+
+
+def to_market(panel: Panel, *, returns: bool) -> et.Market:
+    """The kernel's market: the panel's own arrays, without a copy, and small tables of what happens when."""
+    sessions, symbols = panel.shape
+    settled = panel.ends.row < sessions
+    eligible = panel.tradable.view(np.uint8) * np.uint8(et.TRADABLE) + panel.member.view(np.uint8) * np.uint8(et.MEMBER)
+    market = et.Market(
+        days=panel.dates.astype("datetime64[D]").astype(np.int64),
+        open=panel.open,
+        close=panel.close,
+        volume=panel.volume,
+        eligible=eligible,
+        returns=panel.returns if returns else np.zeros((0, symbols)),
+        sector=panel.sector_codes,
+        action_first=_first_rows(panel.actions.row, sessions),
+        action_symbol=panel.actions.symbol,
+        action_split=panel.actions.split,
+        action_dividend=panel.actions.dividend,
+        end_first=_first_rows(panel.ends.row[settled], sessions),
+        end_symbol=panel.ends.symbol[settled],
+        end_return=panel.ends.delisting_return[settled],
+    )
+    return et.Market(*(_frozen(array) for array in market))
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def _first_rows(rows: np.ndarray, sessions: int) -> np.ndarray:
+    """Where the entries of each session begin in a table sorted by session: (T + 1,)."""
+    return np.searchsorted(rows, np.arange(sessions + 1)).astype(np.int64)
+
+
+def align_scores(scores: Any, panel: Panel) -> Floats | None:
+    """Scores as a read-only float64 array (T, N) in the panel's order, or None.
+
+    A DataFrame of dates by symbols may lack dates and symbols (NaN: no opinion) but not name others.
+
+    Raises:
+        DataError: shape, dates or symbols do not fit the panel.
+    """
+    if scores is None:
+        return None
+    if isinstance(scores, pd.DataFrame):
+        return _frozen(_from_frame(scores, panel))
+    values = np.asarray(scores)
+    if values.shape != panel.shape:
+        raise DataError(f"scores have shape {values.shape}; the panel has {panel.shape} (sessions, symbols).")
+    if values.dtype.kind not in "fiu":
+        raise DataError(f"scores have type {values.dtype}; they must be numbers.")
+    return _frozen(np.ascontiguousarray(values, np.float64))
+
+
+def _from_frame(scores: pd.DataFrame, panel: Panel) -> np.ndarray:
+    for axis, name in ((scores.columns, "symbol"), (scores.index, "date")):
+        if not axis.is_unique:
+            raise DataError(f"scores have the {name} {axis[axis.duplicated()][0]!r} twice.")
+    unknown = [symbol for symbol in scores.columns if symbol not in panel.columns]
+    if unknown:
+        hint = did_you_mean(str(unknown[0]), panel.symbols)
+        raise DataError(f"scores name {unknown[0]!r}, which the panel does not have ({len(unknown)} such symbols).{hint}")
+    dates = pd.DatetimeIndex(scores.index)
+    if dates.tz is not None:
+        raise DataError(f"scores have dates in the time zone {dates.tz}; use plain session dates (tz_localize(None)).")
+    days = dates.to_numpy().astype("datetime64[D]")
+    strangers = days[~np.isin(days, panel.dates)]
+    if len(strangers):
+        raise DataError(
+            f"scores have {len(strangers)} dates that are no session of the panel, the first {strangers[0]}; "
+            "drop them, or score the panel's own dates."
+        )
+    values = np.full(panel.shape, np.nan)
+    try:
+        numbers = scores.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"scores hold something that is no number: {error}.") from error
+    rows = np.searchsorted(panel.dates, days)
+    values[np.ix_(rows, [panel.columns[symbol] for symbol in scores.columns])] = numbers
+    return values

@@ -1,0 +1,125 @@
+"""Who fills the kernel's plan: a strategy asked one decision at a time, or one that hands over many rows at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+from backtester.engine import memory
+from backtester.engine import types as et
+from backtester.errors import StrategyError
+from backtester.market.panel import Panel
+from backtester.strategy import Floats, Strategy
+from backtester.submission import Submission
+
+# Sessions whose targets are computed at a time in a stride: small enough to stay in the processor's cache.
+CHUNK = 64
+
+
+class OneByOne:
+    """Ask ``decide`` after every session in which a decision is due."""
+
+    def __init__(self, strategy: Strategy, symbols: int, decide: Callable[[int, Submission], None]) -> None:
+        """``decide(t, submission)`` asks the strategy and adds its answer."""
+        self._first = strategy.warmup - 1
+        self._every = strategy.every
+        self._decide = decide
+        self._plan = memory.new_plan(max(self._first, self._every, 1), symbols)
+
+    def plan(self, t: int, submission: Submission) -> et.Plan:
+        """The plan from session ``t`` up to the next session in which a decision is due."""
+        if t < self._first:
+            rows = self._first - t
+        else:
+            since = (t - self._first) % self._every
+            rows = self._every - since
+            if since == 0:
+                self._decide(t, submission)
+        self._plan = submission.write(self._plan, t, rows)
+        return self._plan
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class InStrides:
+    """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile."""
+
+    def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Callable[[int, Callable[[], Floats]], Floats]) -> None:
+        """``call(t, function)`` runs a function of the strategy and words its errors for session ``t``."""
+        self._strategy = strategy
+        self._panel = panel
+        self._scores = scores
+        self._call = call
+        self._sessions, symbols = panel.shape
+        self._single = memory.new_plan(1, symbols)
+        self._spare = [memory.new_plan(CHUNK, symbols), memory.new_plan(CHUNK, symbols)]
+        self._current: et.Plan | None = None
+        self._coming: Future[et.Plan] | None = None
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(1) if cores > 1 else None
+
+    def plan(self, t: int, submission: Submission) -> et.Plan:
+        """The chunk that session ``t`` lies in, or a plan for ``t`` alone if other methods of the strategy want something too."""
+        chunk = self._chunk(t)
+        if submission.is_empty:
+            return chunk
+        row = t - int(chunk.first[0])
+        if chunk.kind[row] == et.ALL:
+            submission.add(chunk.weights[row].copy())
+        self._single = submission.write(self._single, t, 1)
+        return self._single
+
+    def close(self) -> None:
+        """Give the second core back."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _chunk(self, t: int) -> et.Plan:
+        current = self._current
+        if current is not None and current.first[0] <= t < current.first[0] + current.first[1]:
+            return current
+        if current is not None:
+            self._spare.append(current)
+        if self._coming is not None:
+            current = self._coming.result()
+            self._coming = None
+        else:
+            current = self._compute(t, self._spare.pop())
+        self._current = current
+        following = int(current.first[0] + current.first[1])
+        if self._pool is not None and following < self._sessions:
+            self._coming = self._pool.submit(self._compute, following, self._spare.pop())
+        return current
+
+    def _compute(self, t: int, plan: et.Plan) -> et.Plan:
+        """Fill ``plan`` with the targets of the sessions from ``t`` on."""
+        stop = min(t + CHUNK, self._sessions)
+        plan.first[:] = (t, stop - t, -1)
+        plan.kind[:] = et.NOTHING
+        first, every = self._strategy.warmup - 1, self._strategy.every
+        due = range(first if t <= first else t + (first - t) % every, stop, every)
+        if len(due) == 0:
+            return plan
+        panel = self._panel.head(due[-1])
+        scores = None if self._scores is None else self._scores[: due[-1] + 1]
+        weights = self._call(due[-1], lambda: self._strategy.decide_rows(panel, scores, due))
+        if weights.shape != (len(due), plan.weights.shape[1]):
+            raise StrategyError(
+                f"{type(self._strategy).__name__}.decide_rows returned shape {weights.shape} for {len(due)} sessions; "
+                f"it must be {(len(due), plan.weights.shape[1])}."
+            )
+        bad = ~np.isfinite(weights)
+        if bad.any():
+            k, i = (int(place) for place in np.argwhere(bad)[0])
+            raise StrategyError(
+                f"{type(self._strategy).__name__}.decide_rows: the weight of {self._panel.symbols[i]!r} on "
+                f"{self._panel.dates[due[k]]} is {weights[k, i]}; every weight must be finite."
+            )
+        rows = slice(due[0] - t, stop - t, every)
+        plan.weights[rows] = weights
+        plan.kind[rows] = et.ALL
+        return plan

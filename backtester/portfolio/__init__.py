@@ -1,0 +1,1 @@
+"""Settings of a run, and the numbers that the kernel reads them as."""
