@@ -98,5 +98,6 @@ def _from_frame(scores: pd.DataFrame, panel: Panel) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise DataError(f"scores hold something that is no number: {error}.") from error
     rows = np.searchsorted(panel.dates, days)
-    values[np.ix_(rows, [panel.columns[symbol] for symbol in scores.columns])] = numbers
+    columns = np.array([panel.columns[symbol] for symbol in scores.columns], np.int64)
+    values[np.ix_(rows, columns)] = numbers
     return values

@@ -13,7 +13,7 @@ never 0 and never an error.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from backtester.engine.types import (
 )
 
 Floats: TypeAlias = NDArray[np.float64]
-Metrics: TypeAlias = dict[str, float | int | str]
+Metrics: TypeAlias = dict[str, Any]  # float, int or str
 
 
 class Drawdown(NamedTuple):

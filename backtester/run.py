@@ -113,7 +113,7 @@ class Simulation:
         self._started = snapshot is not None
         self._state = memory.new_state(symbols, self.cash) if snapshot is None else memory.copy_state(snapshot.state)
         self._tape = memory.new_tape(sessions, symbols) if snapshot is None else memory.longer_tape(snapshot.tape, sessions)
-        self._reported = int(self._state.i[et.TAPE_FILLS])
+        self._reported = int(self._state.i[et.TOLD_FILLS])
 
     def advance(self, end: int | None = None) -> None:
         """Run the sessions before row ``end`` that have not run yet; by default all.

@@ -178,7 +178,8 @@ class View:
     @property
     def date(self) -> np.datetime64:
         """Today."""
-        return self._panel.dates[self.t]
+        today: np.datetime64 = self._panel.dates[self.t]
+        return today
 
     @property
     def dates(self) -> NDArray[np.datetime64]:
@@ -232,12 +233,14 @@ class View:
     @property
     def tradable(self) -> Mask:
         """(N,) today's bar has a close and volume."""
-        return self._panel.tradable[self.t]
+        mask: Mask = self._panel.tradable[self.t]
+        return mask
 
     @property
     def member(self) -> Mask:
         """(N,) in the universe today."""
-        return self._panel.member[self.t]
+        mask: Mask = self._panel.member[self.t]
+        return mask
 
     @property
     def sectors(self) -> tuple[str, ...]:

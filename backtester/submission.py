@@ -13,7 +13,7 @@ from backtester.errors import StrategyError, did_you_mean
 from backtester.market.panel import Panel
 from backtester.portfolio.settings import Cancel, Order, Rearm
 
-_AT = {"open": et.AT_OPEN, "close": et.AT_CLOSE}
+_AT = {"open": int(et.AT_OPEN), "close": int(et.AT_CLOSE)}
 
 
 class Submission:

@@ -26,7 +26,8 @@ class EqualWeight(bt.Strategy):
         if (self._bought and not self.rebalance) or not held.any():
             return None
         self._bought = True
-        return held / held.sum()
+        target: NDArray[np.float64] = held / held.sum()
+        return target
 
 
 class Placebo(bt.Strategy):

@@ -35,7 +35,8 @@ class RankedLongShort(bt.Strategy):
 
     def decide(self, view: bt.View) -> Floats:
         """Rank today's scores."""
-        return self.decide_rows(view.history, view.scores, range(view.t, view.t + 1))[0]
+        today: Floats = self.decide_rows(view.history, view.scores, range(view.t, view.t + 1))[0]
+        return today
 
     def decide_rows(self, panel: bt.Panel, scores: Floats | None, rows: range) -> Floats:
         """Rank the scores of many sessions, each by itself."""

@@ -10,6 +10,7 @@ from backtester.engine.tape import record_event
 from backtester.engine.types import (
     ACTIVE,
     AT_OPEN,
+    BOOK,
     COOLDOWN,
     E_HALT_DAILY_LOSS,
     E_HALT_DRAWDOWN,
@@ -41,9 +42,9 @@ def check_breakers(state, rules, tape, t):
     loss = rules.f[MAX_DAILY_LOSS]
     drawdown = rules.f[MAX_DRAWDOWN]
     if loss < math.inf and previous > 0.0 and equity <= (1.0 - loss) * previous:
-        record_event(state, tape, t, E_HALT_DAILY_LOSS, -1, previous, equity, loss)
+        record_event(state, tape, t, E_HALT_DAILY_LOSS, BOOK, previous, equity, loss)
     elif drawdown < math.inf and equity <= (1.0 - drawdown) * state.f[PEAK]:
-        record_event(state, tape, t, E_HALT_DRAWDOWN, -1, state.f[PEAK], equity, drawdown)
+        record_event(state, tape, t, E_HALT_DRAWDOWN, BOOK, state.f[PEAK], equity, drawdown)
     else:
         return False
     state.i[STATUS] = HALTED
@@ -55,7 +56,7 @@ def check_breakers(state, rules, tape, t):
 @kernel
 def rearm(state, tape, t):
     """Back to ACTIVE; drawdown is counted from today's equity on."""
-    record_event(state, tape, t, E_REARMED, -1, state.f[PEAK], state.f[EQUITY], 0.0)
+    record_event(state, tape, t, E_REARMED, BOOK, state.f[PEAK], state.f[EQUITY], 0.0)
     state.i[STATUS] = ACTIVE
     state.f[PEAK] = state.f[EQUITY]
 

@@ -47,13 +47,16 @@ CACHE_FOLDER = _cache_folder()
 
 
 def kernel(function: Function) -> Function:
-    """Compile ``function``: cached on disk, without the interpreter's lock, no other option anywhere.
+    """Compile ``function`` the one way there is: cached on disk, without the interpreter's lock, dividing like NumPy.
 
-    Numba reads its cache folder when a function is decorated, so it is set for that moment only and other packages keep theirs.
+    Numba reads its cache folder when a function is decorated, so it is set for that moment only; other packages keep
+    theirs. Division by zero is checked where it can happen: the default error model would put a branch that raises
+    behind every division.
     """
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = CACHE_FOLDER or ""
     try:
-        return numba.njit(cache=CACHE_FOLDER is not None, nogil=True, error_model="numpy")(function)
+        compiled: Function = numba.njit(cache=CACHE_FOLDER is not None, nogil=True, error_model="numpy")(function)
+        return compiled
     finally:
         numba.config.CACHE_DIR = before

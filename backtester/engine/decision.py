@@ -17,6 +17,7 @@ from backtester.engine.types import (
     ALL,
     AT_CLOSE,
     AT_SAME_CLOSE,
+    BOOK,
     CANCEL,
     E_BELOW_LOT,
     E_ENDED,
@@ -68,7 +69,7 @@ def run_decision(state, market, rules, tape, plan, t):
             rearm(state, tape, t)
     if state.i[STATUS] == HALTED:
         if refused > 0:
-            record_event(state, tape, t, E_REFUSED_HALTED, -1, float(refused), 0.0, 0.0)
+            record_event(state, tape, t, E_REFUSED_HALTED, BOOK, float(refused), 0.0, 0.0)
         return
 
     if kind != NOTHING:
@@ -100,7 +101,7 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
             elif eligible[i] != TRADABLE | MEMBER or ended[i] == 1:
                 weights[i] = allow(state, market, tape, t, i, weights[i])
     if wiped_out:
-        record_event(state, tape, t, E_WIPED_OUT, -1, equity, 0.0, 0.0)
+        record_event(state, tape, t, E_WIPED_OUT, BOOK, equity, 0.0, 0.0)
 
     kept = np.zeros(n if layered else 0, np.uint8)
     if layered:
@@ -126,7 +127,7 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
         elif at_fill:
             quantity = math.nan if weight != 0.0 or held != 0.0 else 0.0
         else:
-            quantity = difference(size(weight, equity, mark[i], lot), held, lot)
+            quantity = difference(size(weight, equity, mark[i], lot), held)
         if left[i] != 0.0:
             record_event(state, tape, t, E_REPLACED, i, left[i], quantity, 0.0)
             left[i] = 0.0
@@ -168,7 +169,7 @@ def _place_orders(state, market, rules, tape, t, plan, count):
         shares = cut(plan.order_shares[k], rules.f[LOT])
         code, value = _refusal(state, market, rules, planned, i, shares)
         if code >= 0:
-            item = -1 if code == E_WIPED_OUT else i
+            item = BOOK if code == E_WIPED_OUT else i
             record_event(state, tape, t, code, item, plan.order_shares[k], 0.0, value)
             continue
         planned[i] += shares

@@ -166,7 +166,7 @@ def _prepare(state, market, rules, tape, t, slot, price, equity):
             return 0.0, 0.0
     left = state.order_shares[slot]
     if math.isnan(left):
-        left = difference(size(state.order_f[slot, SLOT_WEIGHT], equity, price, lot), state.shares[i], lot)
+        left = difference(size(state.order_f[slot, SLOT_WEIGHT], equity, price, lot), state.shares[i])
         state.order_shares[slot] = left
         if left == 0.0:
             return 0.0, 0.0

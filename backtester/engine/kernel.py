@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backtester.engine.breakers import check_breakers
 from backtester.engine.compile import kernel
 from backtester.engine.decision import run_decision
@@ -24,7 +26,10 @@ from backtester.engine.types import (
     TAPE_FILLS,
     TAPE_FULL,
     TAPE_ORDERS,
+    TOLD_FILLS,
 )
+
+NO_ORDERS = np.int64(0)
 
 
 @kernel
@@ -35,7 +40,7 @@ def advance(state, market, rules, plan, tape, end):
 
     - DONE: session ``end`` was reached;
     - DECIDE: the plan has no row for the decision after this session;
-    - FILL, HALT: this session had fills, or a breaker tripped, and ``rules`` asks to hear of it;
+    - FILL, HALT: there are new fills, or a breaker tripped, and ``rules`` asks to hear of it;
     - TAPE_FULL, ORDERS_FULL: a table has no room for what the next phase might need. Nothing has been done of that
       phase: grow the table (``memory.grow_tape``, ``memory.grow_orders``) and call again.
 
@@ -48,16 +53,14 @@ def advance(state, market, rules, plan, tape, end):
         if state.i[PHASE] == SESSION_PHASE:
             if t >= end:
                 return t, DONE
-            if not _has_room(state, market, tape, t, 0):
+            if not _has_room(state, market, tape, t, NO_ORDERS):
                 return t, TAPE_FULL
-            before = state.i[TAPE_FILLS]
             run_session(state, market, rules, tape, t)
-            code = DONE
-            if check_breakers(state, rules, tape, t):
-                tape.ledger[t, L_STATUS] = state.i[STATUS]
-                code |= HALT
-            if state.i[TAPE_FILLS] > before:
+            code = HALT if check_breakers(state, rules, tape, t) else DONE
+            tape.ledger[t, L_STATUS] = state.i[STATUS]
+            if state.i[TAPE_FILLS] > state.i[TOLD_FILLS]:  # some may be from the close of the session before
                 code |= FILL
+                state.i[TOLD_FILLS] = state.i[TAPE_FILLS]
             code &= rules.i[STOPS]
             state.i[PHASE] = DECISION_PHASE
             if not _has_row(plan, t):

@@ -13,6 +13,7 @@ import numpy as np
 from backtester.engine.compile import kernel
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
+    BOOK,
     E_ENDED,
     E_MAX_GROSS,
     E_MAX_NET,
@@ -102,7 +103,7 @@ def _target_volatility(state, market, rules, tape, t, weights, named):
     first = max(0, t - VOLATILITY_WINDOW + 1)
     count = t + 1 - first
     if count < VOLATILITY_MINIMUM:
-        record_event(state, tape, t, E_UNKNOWN_VOLATILITY, -1, float(count), float(VOLATILITY_MINIMUM), 0.0)
+        record_event(state, tape, t, E_UNKNOWN_VOLATILITY, BOOK, float(count), float(VOLATILITY_MINIMUM), 0.0)
         return
     returns = market.returns
     daily = np.zeros(count)
@@ -122,7 +123,7 @@ def _target_volatility(state, market, rules, tape, t, weights, named):
     target = rules.f[TARGET_VOLATILITY]
     if volatility > target:
         _shrink(weights, named, target / volatility)
-        record_event(state, tape, t, E_TARGET_VOLATILITY, -1, volatility, target, target / volatility)
+        record_event(state, tape, t, E_TARGET_VOLATILITY, BOOK, volatility, target, target / volatility)
 
 
 @kernel
@@ -168,7 +169,7 @@ def _cap_gross(state, cap, tape, t, weights, named):
             fixed += abs(weights[i])
     if fixed + wanted > cap and wanted > 0.0:
         factor = max(0.0, (cap - fixed) / wanted)
-        record_event(state, tape, t, E_MAX_GROSS, -1, fixed + wanted, fixed + wanted * factor, factor)
+        record_event(state, tape, t, E_MAX_GROSS, BOOK, fixed + wanted, fixed + wanted * factor, factor)
         _shrink(weights, named, factor)
 
 
@@ -190,7 +191,7 @@ def _cap_net(state, cap, tape, t, weights, named):
     for i in range(weights.size):
         if named[i] == 1 and side * weights[i] > 0.0:
             weights[i] *= factor
-    record_event(state, tape, t, E_MAX_NET, -1, net, net - side * wanted * (1.0 - factor), factor)
+    record_event(state, tape, t, E_MAX_NET, BOOK, net, net - side * wanted * (1.0 - factor), factor)
 
 
 @kernel
@@ -207,7 +208,7 @@ def _no_trade_band(state, band, tape, t, weights, named, kept):
                     count += 1
                     total += change
     if count > 0:
-        record_event(state, tape, t, E_NO_TRADE_BAND, -1, float(count), 0.0, total)
+        record_event(state, tape, t, E_NO_TRADE_BAND, BOOK, float(count), 0.0, total)
 
 
 @kernel
@@ -224,4 +225,4 @@ def _cap_turnover(state, cap, tape, t, weights, named, kept):
         if named[i] == 1 and kept[i] == 0:
             now = current_weight(shares[i], mark[i], equity)
             weights[i] = now + (weights[i] - now) * factor
-    record_event(state, tape, t, E_MAX_TURNOVER, -1, turnover, cap, factor)
+    record_event(state, tape, t, E_MAX_TURNOVER, BOOK, turnover, cap, factor)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, cast
+
 import numpy as np
+from numpy.typing import NDArray
 
 from backtester.engine.types import (
     CASH,
@@ -27,6 +30,8 @@ from backtester.engine.types import (
     State,
     Tape,
 )
+
+Table = TypeVar("Table", bound=NDArray[Any])
 
 EXPLICIT_SLOTS = 16
 ROWS = 4096
@@ -71,28 +76,32 @@ def grow_tape(tape: Tape, state: State) -> Tape:
     sessions = len(tape.ledger) / max(1, state.i[SESSION])
     used = {"fill": state.i[TAPE_FILLS], "event": state.i[TAPE_EVENTS], "order": state.i[TAPE_ORDERS]}
     tables = {}
-    for name in tape._fields[1:]:
-        old = getattr(tape, name)
-        rows = max(2 * len(old), int(1.1 * sessions * used[name.split("_")[0]]))
-        tables[name] = np.empty((rows, *old.shape[1:]), old.dtype)
-        tables[name][: len(old)] = old
+    for name, table in list(tape._asdict().items())[1:]:
+        wanted = int(1.1 * sessions * used[name.split("_")[0]])
+        tables[name] = _longer(table, max(2 * len(table) + ROWS, wanted))
     return tape._replace(**tables)
+
+
+def _longer(table: Table, rows: int) -> Table:
+    """A copy of ``table`` with ``rows`` rows, the new ones zero."""
+    longer = np.zeros((rows, *table.shape[1:]), table.dtype)
+    longer[: len(table)] = table
+    return cast(Table, longer)
 
 
 def grow_orders(state: State, explicit: int) -> State:
     """The same state with room for at least ``explicit`` explicit orders."""
     slots = len(state.shares) + 2 * explicit
-    tables = {}
-    for name in ("order_shares", "order_i", "order_f"):
-        old = getattr(state, name)
-        tables[name] = np.zeros((slots, *old.shape[1:]), old.dtype)
-        tables[name][: len(old)] = old
-    return state._replace(**tables)
+    return state._replace(
+        order_shares=_longer(state.order_shares, slots),
+        order_i=_longer(state.order_i, slots),
+        order_f=_longer(state.order_f, slots),
+    )
 
 
 def copy_state(state: State) -> State:
     """A state that shares no memory with ``state``: keep it, and a run can go on from there."""
-    return State(*(array.copy() for array in state))
+    return State(**{name: array.copy() for name, array in state._asdict().items()})
 
 
 def used_tape(tape: Tape, state: State) -> Tape:
@@ -104,8 +113,7 @@ def used_tape(tape: Tape, state: State) -> Tape:
 
 def longer_tape(tape: Tape, sessions: int) -> Tape:
     """A used tape, copied, with a ledger for ``sessions`` sessions in all."""
-    longer = new_tape(sessions, 0)
-    return Tape(*(np.concatenate([old, new[len(old) if name == "ledger" else 0 :]]) for name, old, new in zip(tape._fields, tape, longer, strict=True)))
+    return Tape(**{name: table.copy() for name, table in tape._asdict().items()})._replace(ledger=_longer(tape.ledger, sessions))
 
 
 def new_plan(rows: int, symbols: int) -> Plan:

@@ -10,7 +10,9 @@ from backtester.engine.types import (
     E_CANCELLED,
     EXPLICIT,
     SLOT_CHARGED,
+    SLOT_FLOATS,
     SLOT_ID,
+    SLOT_INTS,
     SLOT_MOMENT,
     SLOT_NOTIONAL,
     SLOT_ORIGIN,
@@ -21,7 +23,7 @@ from backtester.engine.types import (
 
 # Law 7's guard: a quotient that should be whole may come out this much too small.
 WHOLE = 1e-9
-# Fractional shares: a difference smaller than this share of the position is rounding.
+# A difference smaller than this share of the position is rounding.
 FRACTION = 1e-12
 
 
@@ -42,10 +44,10 @@ def size(weight, equity, price, lot):
 
 
 @kernel
-def difference(desired, held, lot):
-    """Shares to trade from ``held`` to ``desired``, without the rounding dust of fractional shares."""
+def difference(desired, held):
+    """Shares to trade from ``held`` to ``desired``, without the rounding dust of fractional shares and lots."""
     quantity = desired - held
-    if lot == 0.0 and abs(quantity) <= FRACTION * max(abs(desired), abs(held)):
+    if abs(quantity) <= FRACTION * max(abs(desired), abs(held)):
         return 0.0
     return quantity
 
@@ -111,8 +113,10 @@ def compact(state):
         if state.order_shares[slot] != 0.0:
             if free != slot:
                 state.order_shares[free] = state.order_shares[slot]
-                state.order_i[free] = state.order_i[slot]
-                state.order_f[free] = state.order_f[slot]
+                for k in range(SLOT_INTS):
+                    state.order_i[free, k] = state.order_i[slot, k]
+                for k in range(SLOT_FLOATS):
+                    state.order_f[free, k] = state.order_f[slot, k]
                 state.order_shares[slot] = 0.0
             free += 1
     state.i[EXPLICIT] = free - n

@@ -123,7 +123,8 @@ def _median(score, allowed):
         if allowed[i] == 1 and math.isfinite(score[i]):
             known[count] = score[i]
             count += 1
-    return np.median(known[:count])
+    ordered = np.sort(known[:count])
+    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2.0
 
 
 @kernel

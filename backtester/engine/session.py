@@ -30,12 +30,10 @@ from backtester.engine.types import (
     L_LONG,
     L_PRICE_PNL,
     L_SHORT,
-    L_STATUS,
     LOT,
     PREVIOUS_EQUITY,
     SHORT_VALUE,
     SLOT_SYMBOL,
-    STATUS,
 )
 
 
@@ -160,4 +158,3 @@ def take_stock(state, row):
     row[L_CASH] = state.f[CASH]
     row[L_LONG] = long_value
     row[L_SHORT] = short_value
-    row[L_STATUS] = state.i[STATUS]

@@ -6,7 +6,8 @@ always writable and C-contiguous, because Numba compiles a kernel anew for every
 Scalars travel in one float and one int array each, indexed by the names below. NaN means unknown.
 
 Handing a tuple to a compiled function costs a reference count per array (about 3 ns each). So functions called once a session take the tuples; inside
-loops over symbols and orders, only arrays and numbers are handed on, except where something rare happens.
+loops over symbols and orders, only arrays and numbers are handed on, except where something rare happens. Numbers that are handed to
+functions as constants are NumPy integers: Numba compiles a function once for each plain Python constant.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS = range(5)
 RULE_INTS = 5
 
 # Rules.i[FILL_AT], and the moment of an order.
-AT_OPEN, AT_CLOSE, AT_SAME_CLOSE = 0, 1, 2
+AT_OPEN, AT_CLOSE, AT_SAME_CLOSE = map(np.int64, range(3))
 # Rules.i[SIZE_AT].
 SIZE_AT_DECISION, SIZE_AT_FILL = 0, 1
 # Rules.i[CAP_ON].
@@ -123,8 +124,8 @@ SLOT_FLOATS = 3
 CASH, EQUITY, SHORT_VALUE, PEAK, PREVIOUS_EQUITY = range(5)
 STATE_FLOATS = 5
 # Indices of State.i.
-SESSION, PHASE, EXPLICIT, STATUS, HALTED_ON, TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS = range(8)
-STATE_INTS = 8
+SESSION, PHASE, EXPLICIT, STATUS, HALTED_ON, TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS, TOLD_FILLS = range(9)
+STATE_INTS = 9
 
 # State.i[PHASE]: what comes next for State.i[SESSION].
 SESSION_PHASE, DECISION_PHASE = 0, 1
@@ -262,7 +263,9 @@ EVENTS = (
     E_HALT_DAILY_LOSS,
     E_HALT_DRAWDOWN,
     E_REARMED,
-) = range(len(EVENTS))
+) = map(np.int64, range(len(EVENTS)))
+# The item of an event that concerns the whole book.
+BOOK = np.int64(-1)
 
 # What `advance` returns: why it stopped, a bit mask. Rules.i[STOPS] says which of FILL and HALT it should stop for.
 DONE, DECIDE, FILL, HALT, TAPE_FULL, ORDERS_FULL = 0, 1, 2, 4, 8, 16

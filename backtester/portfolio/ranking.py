@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,9 +101,9 @@ class Ranking:
         return out
 
 
-def _frozen(values: ArrayLike | None, dtype: type) -> NDArray:
+def _frozen(values: ArrayLike | None, dtype: type) -> NDArray[Any]:
     """A read-only C-contiguous view or copy: the kernel knows its inputs in this form only."""
-    array = np.ascontiguousarray(values, dtype).view()
+    array: NDArray[Any] = np.ascontiguousarray(values, dtype).view()
     array.flags.writeable = False
     return array
 
@@ -143,12 +143,13 @@ def rank_long_short(
     row = np.asarray(score, np.float64)
     if row.ndim != 1:
         raise StrategyError(f"score has shape {row.shape}; it must be one number per symbol.")
-    return ranking.rows(
+    target: NDArray[np.float64] = ranking.rows(
         row[None, :],
         np.asarray(eligible, np.bool_)[None, :],
         None if volatility is None else np.asarray(volatility, np.float64)[None, :],
         None if sectors is None else np.asarray(sectors, np.int64),
     )[0]
+    return target
 
 
 def trailing_volatility(returns: NDArray[np.float64], rows: range) -> NDArray[np.float64]:

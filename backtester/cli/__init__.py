@@ -1,0 +1,1 @@
+"""The command line: it reads files and options, calls the library, and prints."""

@@ -1,0 +1,1 @@
+"""Market data: import, corporate actions, endings, the frozen panel, and synthetic markets."""

@@ -1,0 +1,137 @@
+"""The bars, and the page that sets what was measured against them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Report = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    work: str
+    measured: str
+    bar: str
+    reached: bool | None  # None: nothing to reach, or not measured
+
+
+def _rate(report: Report, name: str, at_least: float, also: str = "") -> tuple[str, str, bool]:
+    rate = report[name]["bars_per_second"] / 1e6
+    text = f"{rate:.1f} M bars/s ({_milliseconds(report[name])})"
+    return text, f"at least {at_least:g} M{also}", rate >= at_least
+
+
+def _milliseconds(report: Report) -> str:
+    return f"{report['best'] * 1e3:.0f} ms, median {report['median'] * 1e3:.0f} ms"
+
+
+def rows_of(report: Report) -> list[Row]:
+    """Return a row for every bar."""
+    large, commands = report["large"], report["commands"]
+    rows = [
+        Row("W1 in one stride, every default on, one core, warm", *_rate(report, "stride", 15, "; aim for 25")),
+        Row("W1 through a Python `decide` at every bar", *_rate(report, "decide", 3)),
+        Row("the same with `on_fill` overridden", *_rate(report, "on_fill", 1)),
+        Row(
+            "W2 in one stride, two cores",
+            f"{large['best']:.2f} s, median {large['median']:.2f} s",
+            "under 1.0 s; aim for 0.5",
+            large["best"] < 1.0,
+        ),
+        Row(
+            "W2, peak memory above the loaded panel",
+            f"{large['peak_bytes_above_data'] / 1e6:.0f} MB",
+            f"at most {large['data_bytes'] / 1e6:.0f} MB (open, close, scores)",
+            large["peak_bytes_above_data"] <= large["data_bytes"],
+        ),
+        Row("W3, per variant, one core", _milliseconds(report["variants"]), "", None),
+    ]
+    if "duel" in report:
+        stride, documented, hooked = report["duel"].items()
+        ratio = documented[1] / stride[1]
+        rows.insert(
+            1,
+            Row(
+                f"W1 against vectorbt's fastest documented path (`{documented[0]}`, {documented[1] * 1e3:.0f} ms)",
+                f"{ratio:.1f} times faster",
+                "at least 7 times",
+                ratio >= 7.0,
+            ),
+        )
+        rows.insert(
+            2,
+            Row(
+                f"W1 against callbacks written for this work alone (`{hooked[0]}`, {hooked[1] * 1e3:.0f} ms)",
+                f"{hooked[1] / stride[1]:.1f} times faster",
+                "",
+                None,
+            ),
+        )
+    rows.append(_seconds("`import backtester`, new process", commands, "import_seconds", 0.9))
+    rows.append(_seconds("`run` on W1 from Parquet, new process, compiled before", commands, "run_seconds", 4.0))
+    if "demo_seconds" in commands:
+        rows.append(_seconds("`demo`, new process, nothing compiled", commands, "demo_seconds", 60.0))
+    return rows
+
+
+def _seconds(work: str, commands: Report, name: str, below: float) -> Row:
+    return Row(work, f"{commands[name]:.2f} s", f"under {below:g} s", commands[name] < below)
+
+
+def to_markdown(report: Report, rows: list[Row]) -> str:
+    """Return the whole page."""
+    machine, parity = report["machine"], report["parity"]
+    verdict = {True: "yes", False: "**no**", None: ""}
+    lines = [
+        "# Results",
+        "",
+        "Printed by `python benchmarks/bench.py`; what W1, W2 and W3 are stands in `markets.py`. Best of several "
+        "warm calls unless it says otherwise: the rest is what else the machine was doing.",
+        "",
+        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']} at the start; "
+        f"Python {machine['python']}, numpy {machine['numpy']}, numba {machine['numba']}; {machine['date']}.",
+        "",
+    ]
+    if report["quick"]:
+        lines += ["**A quick run on a small market: the times mean nothing.**", ""]
+    lines += ["| work | measured | bar | reached |", "|---|---|---|---|"]
+    lines += [f"| {row.work} | {row.measured} | {row.bar} | {verdict[row.reached]} |" for row in rows]
+    lines += [
+        "",
+        "## Parity",
+        "",
+        "Sized at the fill, fractional shares, no carry: what the peers do. Asserted to 1e-9 on every bar before "
+        "anything is timed.",
+        "",
+        "| engine | W1 | bars/s | first call | peak memory above data | final equity | largest difference |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines.append(_engine_line("this engine, `size_at=\"fill\"`, `lot=0`", parity["ours"], None))
+    for name, difference in parity["differences"].items():
+        if name == "floor":
+            seconds = parity["floor"]
+            measured = f"{seconds['loop_seconds'] * 1e3:.0f} + {seconds['ranking_seconds'] * 1e3:.0f} ms ranking"
+            lines.append(f"| a bare Numba loop (best) | {measured} | | | | | {difference:.0e} |")
+        else:
+            lines.append(_engine_line(f"{parity[name]['engine']} `{name}`", parity[name], difference))
+    lines += ["", "## Each cost and layer", "", "Every one is shown to have acted in its run.", ""]
+    lines += ["| on | W1 | bars/s | times commission and slippage alone |", "|---|---|---|---|"]
+    plain = report["costs"]["commission and slippage"]["best"]
+    for name, seconds in report["costs"].items():
+        rate, best = seconds["bars_per_second"] / 1e6, seconds["best"]
+        lines.append(f"| {name} | {best * 1e3:.0f} ms | {rate:.1f} M | {best / plain:.2f} |")
+    return "\n".join(lines)
+
+
+def _engine_line(name: str, report: Report, difference: float | None) -> str:
+    cells = (
+        name,
+        f"{report['best'] * 1e3:.0f} ms",
+        f"{report['bars_per_second'] / 1e6:.1f} M",
+        f"{report['first_seconds']:.1f} s",
+        f"{report['peak_bytes_above_data'] / 1e6:.0f} MB",
+        f"{report['final_equity']:,.2f}",
+        "" if difference is None else f"{difference:.0e}",
+    )
+    return "| " + " | ".join(cells) + " |"

@@ -1,0 +1,132 @@
+"""The package and the reference engine agree on random markets, settings and strategies (law 21)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from drive import Record, run_package, run_reference
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from random_markets import CASES, Case
+from reference_ranking import rank
+
+import backtester as bt
+
+NEAR = 1e-9
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+
+
+def plain(max_examples: int) -> settings:
+    return settings(
+        max_examples=max_examples, deadline=None, derandomize=True, database=None, suppress_health_check=QUIET
+    )
+
+
+def close(a: float, b: float, scale: float = 0.0) -> bool:
+    """Equal to 1e-9 of the larger one, or of the amounts they are sums of."""
+    return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= NEAR * max(abs(a), abs(b), scale)
+
+
+def told(events: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
+    """Events as a multiset. A clip by no more than rounding may happen in one engine and not in the other."""
+
+    def rounding(name: str, before: float, after: float, amount: float) -> bool:
+        change = amount if name == "clipped_no_trade_band" else before - after
+        return name.startswith("clipped_") and abs(change) <= NEAR
+
+    return Counter((t, name, item or None) for t, name, item, *numbers in events if not rounding(name, *numbers))
+
+
+def agree(case: Case) -> Record:
+    slow = run_reference(case.market, case.settings, case.scripts)
+    fast = run_package(case.market, case.settings, case.scripts)
+
+    assert [fill[:2] + fill[6:] for fill in fast.fills] == [fill[:2] + fill[6:] for fill in slow.fills]
+    money = case.settings.cash * 1e-3  # a commission may be a small rest of what was charged before
+    for ours, theirs in zip(fast.fills, slow.fills, strict=True):
+        for a, b, scale in zip(ours[2:6], theirs[2:6], (0.0, 0.0, money, 0.0), strict=True):
+            assert close(a, b, scale), (ours, theirs)
+    for t, (row, expected) in enumerate(zip(fast.ledger, slow.ledger, strict=True)):
+        gross = abs(expected["cash"]) + expected["long_value"] + expected["short_value"] + expected["traded"]
+        for column, value in expected.items():
+            assert close(row[column], value, gross), (t, column, row[column], value)
+    assert told(fast.events) == told(slow.events)
+    for symbol, shares in slow.shares.items():
+        assert close(fast.shares[symbol], shares), symbol
+        assert close(fast.average_cost[symbol], slow.average_cost[symbol]), symbol
+    assert [order[:1] + order[2:] for order in fast.resting] == [order[:1] + order[2:] for order in slow.resting]
+    assert all(close(a[1], b[1]) for a, b in zip(fast.resting, slow.resting, strict=True))
+    return slow
+
+
+@given(CASES)
+@plain(500)
+def test_engines_agree(case: Case) -> None:
+    for name in {name for _, name, *_ in agree(case).events}:
+        event(name)
+
+
+@pytest.mark.slow
+@given(CASES)
+@plain(20_000)
+def test_engines_agree_on_many_markets(case: Case) -> None:
+    agree(case)
+
+
+SIDES = st.one_of(st.integers(0, 6), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9]))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(1, 24),
+    sides=st.tuples(SIDES, SIDES).filter(lambda sides: any(sides) and sum(side % 1 for side in sides) <= 1),
+    weights=st.sampled_from(["equal", "score", "inverse_volatility"]),
+    gross=st.sampled_from([1.0, 0.3, 2.0]),
+    min_names=st.integers(1, 4),
+    sectors=st.integers(0, 4),  # 0: not neutral
+    values=st.sampled_from([3, 10, 0]),  # distinct scores; 0: all of them
+)
+@plain(300)
+def test_rankings_agree(
+    seed: int, n: int, sides: tuple[float, float], weights: Any, gross: float, min_names: int, sectors: int, values: int
+) -> None:
+    long, short = sides
+    rng = np.random.default_rng(seed)
+    score = rng.integers(0, values, n).astype(float) if values else rng.normal(size=n)
+    score[rng.random(n) < 0.1] = math.nan
+    score[rng.random(n) < 0.05] = math.inf
+    eligible = rng.random(n) < 0.9
+    volatility = rng.choice([0.1, 0.2, 0.5, 0.0, math.nan], size=n)
+    codes = rng.integers(0, sectors, n) if sectors else None
+    names = [f"{i:02}" for i in range(n)]
+
+    def by_name(array: np.ndarray) -> dict[str, Any]:
+        return dict(zip(names, array.tolist(), strict=True))
+
+    theirs = rank(
+        by_name(score),
+        {name for name, yes in by_name(eligible).items() if yes},
+        long,
+        short,
+        weights,
+        gross,
+        min_names,
+        by_name(volatility),
+        None if codes is None else by_name(codes),
+    )
+    ours = bt.rank_long_short(
+        score,
+        eligible,
+        long=long,
+        short=short,
+        weights=weights,
+        gross=gross,
+        min_names=min_names,
+        volatility=volatility,
+        sectors=codes,
+    )
+    assert ours == pytest.approx(np.array(list(theirs.values())), rel=NEAR, abs=1e-15)

@@ -1,0 +1,104 @@
+"""The house of docs/architecture.md, held to it: imports go downwards, and the public surface is what it says."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import backtester
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# Rooms by floor. A module belongs to the longest name that it begins with; rooms of one floor do not import each other.
+FLOORS = [
+    {"errors": ["backtester.errors"]},
+    {"market": ["backtester.market"], "engine": ["backtester.engine"]},
+    {"portfolio": ["backtester.portfolio"]},
+    {"contracts": ["backtester.strategy", "backtester.submission", "backtester.metrics"]},
+    {"run": ["backtester.run", "backtester.planning", "backtester.inputs", "backtester.result"]},
+    {"report": ["backtester.report"]},
+    {"cli": ["backtester.cli", "backtester.__main__"]},
+]
+ROOMS = {prefix: (floor, room) for floor, rooms in enumerate(FLOORS) for room, names in rooms.items() for prefix in names}
+MODULES = sorted((ROOT / "backtester").rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def place(module: str) -> tuple[int, str] | None:
+    known = [prefix for prefix in ROOMS if module == prefix or module.startswith(prefix + ".")]
+    return ROOMS[max(known, key=len)] if known else None
+
+
+def imports(path: Path) -> set[str]:
+    """Names of the modules that a file imports anywhere, inside functions and under TYPE_CHECKING too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent.name != "backtester" or p.name != "__init__.py"], ids=module_name)
+def test_imports_go_down(path):
+    floor, room = place(module_name(path)) or pytest.fail(f"{module_name(path)} belongs to no room of FLOORS")
+    for name in imports(path):
+        if name == "backtester" and floor < len(FLOORS) - 1:
+            pytest.fail(f"{module_name(path)} imports the whole package")
+        there = place(name)
+        if there is not None:
+            assert there[0] < floor or there[1] == room, f"{module_name(path)} (floor {floor}) imports {name} (floor {there[0]})"
+
+
+def test_torch_and_strategies_stay_outside():
+    for path in MODULES:
+        names = {name.split(".")[0] for name in imports(path)}
+        assert "torch" not in names, path
+        assert "signals" not in names, path
+        assert "strategies" not in names or path.parent.name == "cli", path
+
+
+def test_every_kernel_has_the_one_decorator():
+    for path in (ROOT / "backtester/engine").glob("*.py"):
+        if path.name in ("compile.py", "memory.py", "types.py", "__init__.py"):
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                assert [ast.unparse(decorator) for decorator in node.decorator_list] == ["kernel"], f"{path}: {node.name}"
+
+
+def test_there_is_one_loop():
+    callers = [p for p in MODULES if "backtester.engine.kernel" in imports(p)]
+    assert [module_name(p) for p in callers] == ["backtester.run"]
+
+
+def test_files_are_short():
+    lines = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in [*MODULES, *ROOT.glob("strategies/*.py")]}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+
+
+def test_public_surface():
+    assert sorted(backtester.__all__) == [
+        "BacktesterError", "Book", "Cancel", "ConfigError", "Costs", "DataError", "Decision", "Execution", "Fill", "Fills",
+        "Halt", "Order", "Panel", "Ranking", "Rearm", "Result", "RiskLimits", "RunError", "Simulation", "Strategy",
+        "StrategyError", "Target", "Universe", "View", "Weighting", "load_panel", "rank_long_short", "run", "synthetic",
+        "trailing_volatility",
+    ]  # fmt: skip
+    assert all(hasattr(backtester, name) for name in backtester.__all__)
+
+
+def test_import_is_light():
+    code = "import sys, backtester; print([m for m in ('torch', 'sklearn', 'plotly', 'typer', 'pydantic', 'rich') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

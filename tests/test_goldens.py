@@ -1,0 +1,78 @@
+"""Every golden on both engines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from drive import Record, run_package, run_reference
+from golden import Golden
+from goldens import GOLDENS
+from plain import Market, Settings
+
+MONDAY = date(2024, 1, 1)
+VOLUME = 1_000.0
+
+
+def bar(entry: Any) -> tuple[float, float, float]:
+    """Open, close and volume of an entry of ``Golden.bars``."""
+    if entry is None:
+        return (math.nan,) * 3
+    values = (entry, entry) if isinstance(entry, int | float) else entry
+    first, last, volume = (*values, VOLUME)[:3]
+    return tuple(math.nan if value is None else float(value) for value in (first, last, volume))  # type: ignore[return-value]
+
+
+def market_of(golden: Golden) -> Market:
+    bars = {symbol: [bar(entry) for entry in entries] for symbol, entries in golden.bars.items()}
+    sessions = len(next(iter(bars.values())))
+    first, last, volume = ({symbol: [row[i] for row in rows] for symbol, rows in bars.items()} for i in range(3))
+    return Market(
+        [MONDAY + timedelta(day) for day in golden.days or range(sessions)],
+        open=first,
+        close=last,
+        volume=volume,
+        actions=[(MONDAY + timedelta(day), *action) for day, *action in golden.actions],  # type: ignore[misc]
+        ends={symbol: (MONDAY + timedelta(day), paid) for symbol, (day, paid) in golden.ends.items()},
+        members=golden.members,
+        sectors=golden.sectors,
+    )
+
+
+def near(value: Any) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9, nan_ok=True)
+
+
+def check(golden: Golden, got: Record) -> None:
+    assert [fill[:3] for fill in got.fills] == [(t, s, near(n)) for t, s, n, *_ in golden.fills]
+    for fill, expected in zip(got.fills, golden.fills, strict=True):
+        assert fill[2 : len(expected)] == near(expected[2:])
+    assert got.equity == near(golden.equity)
+    plain = [(t, name, item or "") for t, name, item, *_ in got.events]
+    assert sorted(plain) == sorted((t, name, item or "") for t, name, item, *_ in golden.events)
+    for expected in golden.events:
+        if len(expected) > 3:
+            alike = [event[3:] for event in got.events if event[:3] == expected[:3]]
+            assert near(expected[3:]) in alike, expected
+    for (t, column), value in golden.ledger.items():
+        assert got.ledger[t][column] == near(value), (t, column)
+    for symbol, cost in golden.average_cost.items():
+        assert got.average_cost[symbol] == near(cost)
+    resting = {symbol: shares for symbol, shares, *_ in got.resting}
+    for symbol, shares in golden.resting.items():
+        assert resting[symbol] == near(shares)
+
+
+@pytest.mark.parametrize("engine", [run_reference, run_package], ids=["reference", "package"])
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_golden(golden: Golden, engine: Callable[..., Record]) -> None:
+    settings = Settings(**{"cash": 10_000.0} | golden.settings)
+    listening = {} if golden.on_fill is None else {"on_fill": golden.on_fill}
+    check(golden, engine(market_of(golden), settings, {"decide": golden.script} | listening))
+
+
+def test_names_are_unique() -> None:
+    assert len({golden.name for golden in GOLDENS}) == len(GOLDENS)
