@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import traceback
 from collections.abc import Callable
@@ -155,7 +156,7 @@ class Simulation:
             tape=memory.used_tape(self._tape, self._state),
             resting_orders=Resting.of(self._state),
             settings=self.settings,
-            panel_fingerprint=self.panel.fingerprint,
+            source=self.panel,
             cash=self.cash,
         )
 
@@ -222,8 +223,12 @@ class Simulation:
 def _line(error: Exception) -> str:
     """Where the strategy's own code raised: the last line outside this package, or where a library was called from."""
     package = os.path.dirname(os.path.abspath(__file__))
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not os.path.abspath(f.filename).startswith(package)]
-    own = [f for f in frames if "site-packages" not in f.filename] or frames
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<") and not os.path.abspath(frame.filename).startswith(package)
+    ]
+    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
     return f" at {own[-1].filename}:{own[-1].lineno} ({own[-1].line})" if own else ""
 
 
@@ -252,11 +257,23 @@ def _check_settings(cash: Any, costs: Any, risk: Any, execution: Any) -> None:
 
 
 def describe(strategy: Strategy) -> dict[str, Any]:
-    """The strategy's class and its public attributes that are plain values, for the record of the run."""
-    plain = {
-        key: value
-        for key, value in vars(strategy).items()
-        if not key.startswith("_") and isinstance(value, str | int | float | bool | type(None))
-    }
+    """The strategy's class and its public attributes that are plain values or settings, for the record of the run."""
     kind = type(strategy)
-    return {"class": f"{kind.__module__}:{kind.__qualname__}", "warmup": strategy.warmup, "every": strategy.every, **plain}
+    told: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}", "warmup": strategy.warmup, "every": strategy.every}
+    for key, value in vars(strategy).items():
+        if key.startswith("_"):
+            continue
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            value = dataclasses.asdict(value)
+        try:
+            told[key] = json.loads(json.dumps(value, default=_plain))
+        except (TypeError, ValueError):
+            continue
+    return told
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as a Python one."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError

@@ -80,9 +80,10 @@ def limit(
 
     untraded = set()
     if s.no_trade_band is not None:
-        untraded = {n for n in raw if w[n] != 0 and 0 < abs(w[n] - held[n]) < s.no_trade_band}
-        if untraded:
-            event("clipped_no_trade_band", None, len(untraded), 0, sum(abs(w[n] - held[n]) for n in untraded))
+        untraded = {n for n in raw if w[n] != 0 and abs(w[n] - held[n]) < s.no_trade_band}
+        left_out = [abs(w[n] - held[n]) for n in untraded if w[n] != held[n]]
+        if left_out:
+            event("clipped_no_trade_band", None, len(left_out), 0, sum(left_out))
     if s.max_turnover is not None:
         turnover = sum(abs(w[n] - held[n]) for n in sorted(raw) if n not in untraded)
         if turnover > s.max_turnover:

@@ -95,7 +95,7 @@ def make_result(**changes: Any) -> Result:
         "tape": tape,
         "resting_orders": resting,
         "settings": settings,
-        "panel_fingerprint": "f" * 64,
+        "source": "f" * 64,
         "cash": 1000.0,
     }
     return Result(**(fields | changes))

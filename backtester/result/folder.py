@@ -305,7 +305,7 @@ def _assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         "tape": tape,
         "resting_orders": resting,
         "settings": run["settings"],
-        "panel_fingerprint": run["hashes"]["panel"],
+        "source": run["hashes"]["panel"],
         "cash": run["cash"],
         "content_hash": run["hashes"]["content"],
         "record_hash": run["hashes"]["record"],

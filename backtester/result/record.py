@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backtester.engine import types as t
 from backtester.errors import RunError
+from backtester.market.panel import Panel
 from backtester.metrics import Metrics, run_metrics
 from backtester.result import digest, folder
 from backtester.result.resting import Resting
@@ -37,7 +38,7 @@ class Result:
         resting_orders: the orders that rest after the last session.
         settings: every setting of the run as plain JSON data. ``"costs"`` and ``"risk"`` (None: off) and
             ``"execution"`` hold the fields of their classes.
-        panel_fingerprint: content hash of the market data.
+        source: the market data, or its fingerprint. A fingerprint takes longer than a run, so it is taken on demand.
         cash: equity before the first session.
     """
 
@@ -48,7 +49,7 @@ class Result:
     tape: t.Tape
     resting_orders: Resting
     settings: dict[str, Any]
-    panel_fingerprint: str
+    source: Panel | str
     cash: float
 
     def __post_init__(self) -> None:
@@ -85,6 +86,11 @@ class Result:
             f"Result({self.name!r}, {span}, {len(self.symbols)} symbols, {figures['fills']} fills, "
             f"return {figures['total_return']:+.2%}, Sharpe {figures['sharpe']:.2f})"
         )
+
+    @property
+    def panel_fingerprint(self) -> str:
+        """Content hash of the market data."""
+        return self.source if isinstance(self.source, str) else self.source.fingerprint
 
     @property
     def equity(self) -> pd.Series:
