@@ -104,7 +104,8 @@ class Bench:
         report["on_fill"] = self.ours("on_fill", self.small)
         report["large"] = self.ours("stride", self.large, cores=2)
         report["variants"] = self.ours("variants", self.small)
-        report["costs"] = self.ours("costs", self.small)["cases"]
+        costs = self.ours("costs", self.small)
+        report["costs"], report["defaults"] = costs["costs"], costs["defaults"]
         if self.vectorbt:
             paths = ("orders", "orders_rust", "order_func"), ("order_func_hook", "flexible_hook")
             fastest = [min(group, key=lambda path: report["parity"][path]["best"]) for group in paths]

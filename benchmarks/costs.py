@@ -15,6 +15,8 @@ import numpy as np
 import backtester as bt
 
 SECTORS = 10
+# The case that the others are compared with.
+DEFAULTS = "borrow too: the defaults"
 
 
 class Case(NamedTuple):
@@ -87,7 +89,7 @@ def cases(work: markets.Work) -> list[Case]:
     return [
         Case("nothing on", _always, costs=None),
         Case("commission and slippage", _always, costs=costs(borrow_rate=0.0, debit_rate=0.0)),
-        Case("borrow", _paid("borrow"), costs=costs(debit_rate=0.0)),
+        Case(DEFAULTS, _paid("borrow")),
         Case("credit interest", _paid("interest"), costs=costs(credit_rate=0.02)),
         Case("debit interest", _paid("interest", -1.0), strategy={"gross": 2.5}),
         Case("minimum commission", _minimum_charged, costs=costs(commission_min=5.0)),

@@ -163,9 +163,7 @@ def variants(work: markets.Work, repeat: int) -> Report:
     todo = markets.variants(work)
 
     def sweep() -> np.ndarray:
-        return np.array(
-            [load.equity(ranked(v.names), costs=bt.Costs(slippage_bps=v.slippage_bps))[-1] for v in todo]
-        )
+        return np.array([load.equity(ranked(v.names), costs=bt.Costs(slippage_bps=v.slippage_bps))[-1] for v in todo])
 
     load.equity()
     seconds, finals = probe.timed(sweep, max(1, repeat // 3))
@@ -176,7 +174,7 @@ def variants(work: markets.Work, repeat: int) -> Report:
 def each_cost(work: markets.Work, repeat: int) -> Report:
     """Time every case of :mod:`costs` beside the plain run, and check that what is on did something."""
     load = Load(work, sectors=True)
-    settings: Report = {}
+    measured: Report = {}
     for case in costs.cases(work):
         strategy = ranked(work.names, **case.strategy)
 
@@ -187,8 +185,8 @@ def each_cost(work: markets.Work, repeat: int) -> Report:
 
         costs.check(case, run())
         seconds, _ = probe.timed(run, repeat)
-        settings[case.name] = probe.summary(seconds, work.bars)
-    return {"cases": settings}
+        measured[case.name] = probe.summary(seconds, work.bars)
+    return {"costs": measured, "defaults": costs.DEFAULTS}
 
 
 JOBS: dict[str, Callable[[markets.Work, int], Report]] = {

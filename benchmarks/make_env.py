@@ -1,6 +1,6 @@
 """Make the pinned virtual environment of one peer.
 
-    python benchmarks/make_env.py vectorbt [--dir benchmarks/.peers]
+    python benchmarks/make_env.py vectorbt [--dir benchmarks/.envs]
 
 Engines to compare with do not resolve into one environment, so each has its own, filled from ``envs/PEER.txt``,
 in which every package is pinned. ``all`` makes every one of them. An environment that is already there and
@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE / "envs"
-DEFAULT_DIR = HERE / ".peers"
+DEFAULT_DIR = HERE / ".envs"
 STAMP = "requirements.txt"
 
 

@@ -107,7 +107,7 @@ def to_markdown(report: Report, rows: list[Row]) -> str:
         "| engine | W1 | bars/s | first call | peak memory above data | final equity | largest difference |",
         "|---|---|---|---|---|---|---|",
     ]
-    lines.append(_engine_line("this engine, `size_at=\"fill\"`, `lot=0`", parity["ours"], None))
+    lines.append(_engine_line('this engine, `size_at="fill"`, `lot=0`', parity["ours"], None))
     for name, difference in parity["differences"].items():
         if name == "floor":
             seconds = parity["floor"]
@@ -116,8 +116,8 @@ def to_markdown(report: Report, rows: list[Row]) -> str:
         else:
             lines.append(_engine_line(f"{parity[name]['engine']} `{name}`", parity[name], difference))
     lines += ["", "## Each cost and layer", "", "Every one is shown to have acted in its run.", ""]
-    lines += ["| on | W1 | bars/s | times commission and slippage alone |", "|---|---|---|---|"]
-    plain = report["costs"]["commission and slippage"]["best"]
+    lines += ["| on | W1 | bars/s | times the defaults |", "|---|---|---|---|"]
+    plain = report["costs"][report["defaults"]]["best"]
     for name, seconds in report["costs"].items():
         rate, best = seconds["bars_per_second"] / 1e6, seconds["best"]
         lines.append(f"| {name} | {best * 1e3:.0f} ms | {rate:.1f} M | {best / plain:.2f} |")

@@ -35,8 +35,10 @@ def test_the_market_is_made_alike_and_is_sound() -> None:
     assert one.symbols == tuple(sorted(one.symbols))
     assert (one.low <= np.minimum(one.open, one.close)).all()
     assert (one.high >= np.maximum(one.open, one.close)).all()
-    assert (one.volume >= 1).all() and np.isfinite(one.scores).all()
-    assert np.is_busday(one.dates).all() and (np.diff(one.dates) > np.timedelta64(0, "D")).all()
+    assert (one.volume >= 1).all()
+    assert np.isfinite(one.scores).all()
+    assert np.is_busday(one.dates).all()
+    assert (np.diff(one.dates) > np.timedelta64(0, "D")).all()
 
 
 def test_parity_with_the_bare_loop_and_with_vectorbt(load: engine.Load) -> None:
