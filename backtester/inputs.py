@@ -81,7 +81,9 @@ def _from_frame(scores: pd.DataFrame, panel: Panel) -> np.ndarray:
     unknown = [symbol for symbol in scores.columns if symbol not in panel.columns]
     if unknown:
         hint = did_you_mean(str(unknown[0]), panel.symbols)
-        raise DataError(f"scores name {unknown[0]!r}, which the panel does not have ({len(unknown)} such symbols).{hint}")
+        raise DataError(
+            f"scores name {unknown[0]!r}, which the panel does not have ({len(unknown)} such symbols).{hint}"
+        )
     dates = pd.DatetimeIndex(scores.index)
     if dates.tz is not None:
         raise DataError(f"scores have dates in the time zone {dates.tz}; use plain session dates (tz_localize(None)).")

@@ -15,6 +15,9 @@ from backtester.market.panel import Panel
 from backtester.strategy import Floats, Strategy
 from backtester.submission import Submission
 
+# Runs a function of the strategy for a session and words its errors.
+Call = Callable[[int, Callable[[], Floats]], Floats]
+
 # Sessions whose targets are computed at a time in a stride: small enough to stay in the processor's cache.
 CHUNK = 64
 
@@ -48,7 +51,7 @@ class OneByOne:
 class InStrides:
     """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile."""
 
-    def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Callable[[int, Callable[[], Floats]], Floats]) -> None:
+    def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Call) -> None:
         """``call(t, function)`` runs a function of the strategy and words its errors for session ``t``."""
         self._strategy = strategy
         self._panel = panel
@@ -63,7 +66,7 @@ class InStrides:
         self._pool = ThreadPoolExecutor(1) if cores > 1 else None
 
     def plan(self, t: int, submission: Submission) -> et.Plan:
-        """The chunk that session ``t`` lies in, or a plan for ``t`` alone if other methods of the strategy want something too."""
+        """The chunk that session ``t`` lies in, or a plan for ``t`` alone if another method wants something too."""
         chunk = self._chunk(t)
         if submission.is_empty:
             return chunk

@@ -55,8 +55,8 @@ def run(
     Args:
         panel: the market.
         strategy: decides after every close; see `Strategy`.
-        scores: (T, N) array, or DataFrame of dates by symbols, shown to the strategy as ``view.scores``. Row ``t`` must be known at the
-            close of session ``t``. NaN is no opinion.
+        scores: (T, N) array, or DataFrame of dates by symbols, shown to the strategy as ``view.scores``. Row ``t``
+            must be known at the close of session ``t``. NaN is no opinion.
         cash: the account before the first session.
         costs: commissions, slippage, impact, borrow and interest; None: everything is free.
         risk: layers and breakers; None: every one is off.
@@ -90,13 +90,13 @@ class Simulation:
     ) -> None:
         """Prepare a run from its first session or from ``snapshot``; the other arguments are those of `run`.
 
-        A snapshot may be gone on with under the same settings and a panel that begins like the one it was taken under; ``on_start`` is not
-        called again.
+        A snapshot may be gone on with under the same settings and a panel that begins like the one it was taken
+        under; ``on_start`` is not called again.
         """
         _check_strategy(strategy)
         _check_settings(cash, costs, risk, execution)
         if not panel.shape[0] or not panel.shape[1]:
-            raise DataError(f"the panel has {panel.shape[0]} sessions and {panel.shape[1]} symbols; there is nothing to run.")
+            raise DataError(f"the panel has the shape {panel.shape} (sessions, symbols); there is nothing to run.")
         self.panel = panel
         self.strategy = strategy
         self.cash = float(cash)
@@ -112,24 +112,35 @@ class Simulation:
         self._rules = to_rules(costs, risk, execution, stops)
         sessions, symbols = panel.shape
         self._started = snapshot is not None
-        self._state = memory.new_state(symbols, self.cash) if snapshot is None else memory.copy_state(snapshot.state)
-        self._tape = memory.new_tape(sessions, symbols) if snapshot is None else memory.longer_tape(snapshot.tape, sessions)
+        if snapshot is None:
+            self._state = memory.new_state(symbols, self.cash)
+            self._tape = memory.new_tape(sessions, symbols)
+        else:
+            _check_snapshot(snapshot, panel)
+            self._state = memory.copy_state(snapshot.state)
+            self._tape = memory.longer_tape(snapshot.tape, sessions)
         self._reported = int(self._state.i[et.TOLD_FILLS])
 
     def advance(self, end: int | None = None) -> None:
         """Run the sessions before row ``end`` that have not run yet; by default all.
 
         Raises:
+            DataError: the panel has no such row.
             StrategyError: the strategy raised, or returned what cannot be traded.
         """
-        end = len(self.panel.dates) if end is None else end
+        sessions = len(self.panel.dates)
+        end = sessions if end is None else end
+        if not 0 <= end <= sessions:
+            raise DataError(f"cannot run up to session {end}: the panel has {sessions} sessions.")
         if not self._started:
             self._started = True
             universe = Universe(self.panel.symbols, self.panel.sectors)
             self._call("on_start", 0, lambda: self.strategy.on_start(universe))
         planner: OneByOne | InStrides
         if overrides(self.strategy, "decide_rows"):
-            planner = InStrides(self.strategy, self.panel, self._scores, lambda t, ask: self._call("decide_rows", t, ask))
+            planner = InStrides(
+                self.strategy, self.panel, self._scores, lambda t, ask: self._call("decide_rows", t, ask)
+            )
         else:
             planner = OneByOne(self.strategy, self.panel.shape[1], self._decide)
         try:
@@ -139,7 +150,8 @@ class Simulation:
 
     def snapshot(self) -> Snapshot:
         """A copy of the book and of the tape so far."""
-        return Snapshot(memory.copy_state(self._state), memory.used_tape(self._tape, self._state))
+        tape = memory.used_tape(self._tape, self._state)
+        return Snapshot(memory.copy_state(self._state), memory.longer_tape(tape, len(tape.ledger)))
 
     def finish(self, name: str | None = None) -> Result:
         """Call ``on_end`` and return the record of the sessions that have run."""
@@ -240,9 +252,11 @@ def _check_strategy(strategy: Any) -> None:
     for key in ("warmup", "every"):
         value = getattr(strategy, key)
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ConfigError(f"{type(strategy).__name__}.{key} is {value!r}; it must be a whole number of sessions, at least 1.")
+            name = type(strategy).__name__
+            raise ConfigError(f"{name}.{key} is {value!r}; it must be a whole number of sessions, at least 1.")
     if not overrides(strategy, "decide"):
-        raise ConfigError(f"{type(strategy).__name__} has no decide(self, view); write one that returns a target, orders or None.")
+        name = type(strategy).__name__
+        raise ConfigError(f"{name} has no decide(self, view); write one that returns a target, orders or None.")
 
 
 def _check_settings(cash: Any, costs: Any, risk: Any, execution: Any) -> None:
@@ -256,10 +270,21 @@ def _check_settings(cash: Any, costs: Any, risk: Any, execution: Any) -> None:
         raise ConfigError(f"execution is {execution!r}; it must be a bt.Execution.")
 
 
+def _check_snapshot(snapshot: Snapshot, panel: Panel) -> None:
+    sessions, symbols = panel.shape
+    done, known = int(snapshot.state.i[et.SESSION]), len(snapshot.state.shares)
+    if known != symbols or done > sessions:
+        raise DataError(
+            f"the snapshot was taken after {done} sessions of {known} symbols; "
+            f"the panel has {sessions} sessions of {symbols} symbols and cannot go on from it."
+        )
+
+
 def describe(strategy: Strategy) -> dict[str, Any]:
     """The strategy's class and its public attributes that are plain values or settings, for the record of the run."""
     kind = type(strategy)
-    told: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}", "warmup": strategy.warmup, "every": strategy.every}
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    told: dict[str, Any] = {"class": name, "warmup": strategy.warmup, "every": strategy.every}
     for key, value in vars(strategy).items():
         if key.startswith("_"):
             continue

@@ -1,4 +1,4 @@
-"""The contract that users subclass, and what it is shown: a view of everything known after a close, and nothing more."""
+"""The contract that users subclass, and what it is shown: everything known after a close, and nothing more."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Universe(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """One fill. ``shares`` is signed; ``price`` includes slippage, which is money paid on top of the undisturbed price."""
+    """One fill. ``shares`` is signed; ``price`` includes slippage, which is also told as money."""
 
     date: np.datetime64
     symbol: str
@@ -42,9 +42,11 @@ class Fill(NamedTuple):
 
 
 class Fills(Sequence[Fill]):
-    """The fills since `on_fill` was last called: a sequence of `Fill`, and the same as arrays (K,), in the order of the tape."""
+    """The fills since `on_fill` was last called: a sequence of `Fill`, and the same as arrays (K,)."""
 
-    def __init__(self, dates: NDArray[np.datetime64], symbols: tuple[str, ...], ints: NDArray[np.int32], floats: Floats) -> None:
+    def __init__(
+        self, dates: NDArray[np.datetime64], symbols: tuple[str, ...], ints: NDArray[np.int32], floats: Floats
+    ) -> None:
         """Keep copies of the tape's rows."""
         self._dates = dates
         self._symbols = symbols
@@ -93,16 +95,18 @@ class Halt(NamedTuple):
 class Book:
     """The account after the close: read-only copies, taken when they are first asked for."""
 
-    __slots__ = ("_state", "_t")
+    __slots__ = ("_session", "_state")
 
-    def __init__(self, state: et.State, t: int) -> None:
-        """Look at ``state`` for as long as its session is ``t``."""
+    def __init__(self, state: et.State) -> None:
+        """Look at ``state`` until the run goes on."""
         self._state = state
-        self._t = t
+        self._session = int(state.i[et.SESSION])
 
     def _now(self) -> et.State:
-        if self._state.i[et.SESSION] != self._t:
-            raise StrategyError("a book can be read only until its decision is made; keep the arrays that you need, not the view.")
+        if self._state.i[et.SESSION] != self._session:
+            raise StrategyError(
+                "a book can be read only until its decision is made; keep the arrays that you need, not the view."
+            )
         return self._state
 
     def _copy(self, values: Floats) -> Floats:
@@ -162,8 +166,8 @@ class Book:
 class View:
     """Everything known after the close of session ``t``, read-only.
 
-    Prices, scores and extra columns are ``(t + 1, N)`` with today's row last, so ``view.close[-1]`` is today; masks are today's ``(N,)``.
-    Symbols are in alphabetical order. NaN means unknown.
+    Prices, scores and extra columns are ``(t + 1, N)`` with today's row last, so ``view.close[-1]`` is today; masks
+    are today's ``(N,)``. Symbols are in alphabetical order. NaN means unknown.
     """
 
     __slots__ = ("_panel", "_scores", "book", "t")
@@ -173,7 +177,7 @@ class View:
         self._panel = panel
         self._scores = scores
         self.t = t
-        self.book = Book(state, t)
+        self.book = Book(state)
 
     @property
     def date(self) -> np.datetime64:
@@ -222,7 +226,7 @@ class View:
 
     @property
     def adj_close(self) -> Floats:
-        """(t + 1, N) total-return index, built forwards: ratios of two rows are total returns, its level is no price."""
+        """(t + 1, N) total-return index: ratios of two rows are total returns, its level is no price."""
         return self._panel.adj_close[: self.t + 1]
 
     @property
@@ -281,8 +285,8 @@ class Strategy:
     first decision, ``every`` the number of sessions from one decision to the next.
 
     ``decide``, ``on_fill`` and ``on_halt`` may each return a target (array or Series: every symbol; mapping: only
-    the symbols it names), explicit ``Order`` / ``Cancel`` / ``Rearm`` instructions, or None: docs/semantics.md, section 2. What they
-    return trades in the next session.
+    the symbols it names), explicit ``Order`` / ``Cancel`` / ``Rearm`` instructions, or None: docs/semantics.md,
+    section 2. What they return trades in the next session.
     """
 
     warmup: int = 1
@@ -295,8 +299,9 @@ class Strategy:
     def decide_rows(self, panel: Panel, scores: Floats | None, rows: range) -> Floats:
         """Weights (len(rows), N) for many decisions at once: only for targets that do not depend on the book.
 
-        A strategy that overrides this runs in one stride. Row ``k`` must be what ``decide`` would return after session ``rows[k]`` (``rows``
-        has the step ``every``) and may use rows up to that session only; ``panel`` and ``scores`` end with the last of them.
+        A strategy that overrides this runs in one stride. Row ``k`` must be what ``decide`` would return after
+        session ``rows[k]`` (``rows`` has the step ``every``) and may use rows up to that session only; ``panel`` and
+        ``scores`` end with the last of them.
         """
         raise NotImplementedError
 

@@ -82,12 +82,12 @@ class Submission:
             twice = series.index[series.index.duplicated()][0]
             raise StrategyError(f"the weights name {twice!r} twice.")
         columns = [self._column(symbol) for symbol in series.index]
-        weights[columns] = series.to_numpy(np.float64)
+        weights[columns] = [_number(symbol, value) for symbol, value in series.items()]
         return weights
 
     def _some(self, weights: Mapping[str, float]) -> None:
         columns = [self._column(symbol) for symbol in weights]
-        values = np.array([float(value) for value in weights.values()], np.float64)
+        values = [_number(symbol, value) for symbol, value in weights.items()]
         self._name_weights()
         assert self.weights is not None
         row = self.weights.copy()
@@ -137,7 +137,7 @@ class Submission:
             )
 
     def write(self, plan: et.Plan, t: int, rows: int) -> et.Plan:
-        """Write the submission into row 0 of ``plan``, for session ``t``, followed by ``rows - 1`` sessions of nothing."""
+        """Write it into row 0 of ``plan``, for session ``t``, followed by ``rows - 1`` sessions of nothing."""
         plan.first[:] = (t, rows, t)
         plan.kind[:rows] = et.NOTHING
         plan.kind[0] = self.kind
@@ -152,3 +152,10 @@ class Submission:
             order_at=np.array([order[1] for order in self.orders], np.int64),
             order_shares=np.array([order[2] for order in self.orders], np.float64),
         )
+
+
+def _number(symbol: Any, value: Any) -> float:
+    """A weight as a float; text, None and collections are no weights."""
+    if isinstance(value, int | float | np.number | np.bool_):
+        return float(value)
+    raise StrategyError(f"the weight of {symbol!r} is {value!r}; it must be a number.")

@@ -9,9 +9,11 @@ import backtester as bt
 
 
 class Momentum(bt.Strategy):
-    """Long what rose most from ``lookback`` to ``skip`` sessions ago, short what rose least (Jegadeesh and Titman, 1993)."""
+    """Long the best returns from ``lookback`` to ``skip`` bars ago, short the worst: Jegadeesh and Titman (1993)."""
 
-    def __init__(self, lookback: int = 252, skip: int = 21, *, long: float = 50, short: float = 50, every: int = 21) -> None:
+    def __init__(
+        self, lookback: int = 252, skip: int = 21, *, long: float = 50, short: float = 50, every: int = 21
+    ) -> None:
         """Returns are total returns; the last ``skip`` sessions are left out, as they tend to reverse."""
         if not 0 <= skip < lookback:
             raise bt.ConfigError(f"skip is {skip}, lookback {lookback}; skip must be at least 0 and below lookback.")

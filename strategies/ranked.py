@@ -13,7 +13,8 @@ Floats = NDArray[np.float64]
 class RankedLongShort(bt.Strategy):
     """Hold the ``long`` best and ``short`` worst scored members that are tradable, again every ``every`` sessions.
 
-    The settings are those of `bt.rank_long_short`. Needs scores. Its targets do not depend on the book, so it runs in one stride.
+    The settings are those of `bt.rank_long_short`. Needs scores. Its targets do not depend on the book, so it runs in
+    one stride.
     """
 
     def __init__(

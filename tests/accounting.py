@@ -1,4 +1,4 @@
-"""Law 6, recomputed from a run's tape and the market's prices; nothing is taken from the engine's own sums but equity and cash."""
+"""Law 6, recomputed from a run's tape and the market's prices: of the engine's sums only equity and cash are read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from backtester.engine import types as et
 def check_accounts(panel, result) -> None:
     """Raise AssertionError unless on every bar the change of equity is the sum of its terms.
 
-    The terms: price P&L, dividends, interest, borrow, commissions, slippage. To 1e-12 of |cash| + gross + the session's notional.
+    The terms: price P&L, dividends, interest, borrow, commissions, slippage. To 1e-12 of |cash| + gross + the
+    session's notional.
     """
     tape = result.tape
-    costs = result.settings["costs"] or dict.fromkeys(("borrow_rate", "credit_rate", "debit_rate", "commission_bps", "commission_min"), 0.0)
+    free = dict.fromkeys(("borrow_rate", "credit_rate", "debit_rate", "commission_bps", "commission_min"), 0.0)
+    costs = result.settings["costs"] or free
     rate, minimum = costs["commission_bps"] / 1e4, costs["commission_min"]
     symbols = len(result.symbols)
     days = result.dates.astype("datetime64[D]").astype(np.int64)
@@ -21,7 +23,11 @@ def check_accounts(panel, result) -> None:
     notional_of, charged_of = np.zeros(len(tape.order_f)), np.zeros(len(tape.order_f))
     equity_before, cash_before = result.cash, result.cash
     fill_at = np.searchsorted(tape.fill_i[:, et.FILL_SESSION], np.arange(len(days) + 1))
-    splits = {(int(e[0]), int(e[2])): f[et.EVENT_AFTER] for e, f in zip(tape.event_i, tape.event_f, strict=True) if e[1] == et.E_SPLIT}
+    splits = {
+        (int(e[0]), int(e[2])): f[et.EVENT_AFTER]
+        for e, f in zip(tape.event_i, tape.event_f, strict=True)
+        if e[1] == et.E_SPLIT
+    }
     for t in range(len(days)):
         price_pnl = dividends = interest = borrow = commissions = slippage = notional = 0.0
         if t > 0:
@@ -68,7 +74,9 @@ def check_accounts(panel, result) -> None:
         change = price_pnl + dividends + interest - borrow - commissions - slippage
         off = row[et.L_EQUITY] - equity_before - change
         assert abs(off) <= tolerance, f"{result.dates[t]}: equity is off by {off} (tolerance {tolerance})"
-        told = row[[et.L_PRICE_PNL, et.L_DIVIDENDS, et.L_INTEREST, et.L_BORROW, et.L_COMMISSION, et.L_SLIPPAGE, et.L_TRADED]]
+        told = row[
+            [et.L_PRICE_PNL, et.L_DIVIDENDS, et.L_INTEREST, et.L_BORROW, et.L_COMMISSION, et.L_SLIPPAGE, et.L_TRADED]
+        ]
         mine = np.array([price_pnl, dividends, interest, borrow, commissions, slippage, notional])
         assert np.abs(told - mine).max() <= tolerance, f"{result.dates[t]}: ledger says {told}, the tape {mine}"
         equity_before, cash_before = row[et.L_EQUITY], row[et.L_CASH]

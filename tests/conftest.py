@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from accounting import check_accounts
 
 from backtester.run import Simulation
-from accounting import check_accounts
 
 
 @pytest.fixture(autouse=True)

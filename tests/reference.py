@@ -240,7 +240,8 @@ class Engine:
             if order.shares == 0:
                 return self.remove(order)
 
-        before, quantity = order.shares, min(abs(order.shares), left)
+        before, whole = order.shares, abs(order.shares)
+        quantity = whole if whole <= left * (1 + 1e-12) else left
         shares, side = math.copysign(quantity, before), math.copysign(1.0, before)
         slip = s.slippage_bps / 1e4
         if s.impact > 0:

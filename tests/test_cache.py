@@ -1,4 +1,4 @@
-"""A changed helper never leaves a stale kernel running: the cache folder's name carries a hash of every compiled source."""
+"""A changed helper never leaves a stale kernel running: the cache folder's name carries a hash of all sources."""
 
 from __future__ import annotations
 

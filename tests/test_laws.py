@@ -8,18 +8,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import backtester as bt
 import numpy as np
 import pandas as pd
 import pytest
+from drive import BREAKERS, COSTS, EXECUTION, LIMITS, by_session, panel_of, strategy_of
+from plain import Settings
+from random_markets import Shape, make_case
+
+import backtester as bt
 import strategies
 from backtester import planning
 from backtester.engine import memory
 from backtester.engine import types as et
-
-from drive import BREAKERS, COSTS, EXECUTION, LIMITS, by_session, panel_of, strategy_of
-from plain import Settings
-from random_markets import Shape, make_case
 
 ROOT = Path(__file__).parent.parent
 SHAPE = Shape(
@@ -41,7 +41,8 @@ each_seed = pytest.mark.parametrize("seed", range(4))
 
 
 def case(seed, settings):
-    return make_case(np.random.default_rng(seed), SHAPE, settings, ["ranked", "full", "named", "orders"], 1.0, ("on_fill", "on_halt"))
+    styles, listens = ["ranked", "full", "named", "orders"], ("on_fill", "on_halt")
+    return make_case(np.random.default_rng(seed), SHAPE, settings, styles, 1.0, listens)
 
 
 def chosen(settings):
@@ -297,7 +298,8 @@ def test_the_session_of_an_open_fill_changes_nothing_but_its_open():
                 columns[name] = {symbol: list(values) for symbol, values in getattr(drawn.market, name).items()}
                 for values in columns[name].values():
                     values[t] = values[t] * float(rng.uniform(0.5, 2))  # unknown stays unknown, zero stays zero
-            other = bt.run(panel_of(replace(drawn.market, **columns)), scripted(drawn, listens=False), **chosen(settings))
+            changed = panel_of(replace(drawn.market, **columns))
+            other = bt.run(changed, scripted(drawn, listens=False), **chosen(settings))
             at = whole.tape.fill_i[:, et.FILL_SESSION] == t
             explicit_at_close = at & (whole.tape.fill_i[:, et.FILL_MOMENT] != et.AT_OPEN)
             mine = whole.tape.fill_f[at & ~explicit_at_close]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import backtester as bt
 import numpy as np
 import pandas as pd
 import pytest
+
+import backtester as bt
 from backtester.engine import types as et
 
 DATES = pd.bdate_range("2020-01-01", periods=8)
@@ -15,7 +16,14 @@ def panel(close=None, **more):
     close = np.full((8, 3), 10.0) if close is None else np.asarray(close, float)
     dates = pd.bdate_range("2020-01-01", periods=len(close))
     return bt.Panel.from_arrays(
-        dates, ["AA", "BB", "CC"], open=close, high=None, low=None, close=close, volume=np.full(close.shape, 1e6), **more
+        dates,
+        ["AA", "BB", "CC"],
+        open=close,
+        high=None,
+        low=None,
+        close=close,
+        volume=np.full(close.shape, 1e6),
+        **more,
     )
 
 
@@ -65,11 +73,12 @@ def test_hooks_in_their_order():
             heard.append(("halt", view.t, halt.cause, halt.before, halt.equity, halt.limit))
 
         def on_end(self, view):
-            heard.append(("end", view.t))
+            heard.append(("end", view.t, view.book.cash))
 
     close = np.full((4, 3), 10.0)
     close[2:, 0] = 5.0
-    result = bt.run(panel(close, sectors={"AA": "x"}), Hooked(), cash=1000.0, costs=None, risk=bt.RiskLimits(max_daily_loss=0.4))
+    risk = bt.RiskLimits(max_daily_loss=0.4)
+    result = bt.run(panel(close, sectors={"AA": "x"}), Hooked(), cash=1000.0, costs=None, risk=risk)
     bought = {"date": DATES[1].to_datetime64(), "symbol": "AA", "shares": 100.0, "price": 10.0}
     free = {"commission": 0.0, "slippage": 0.0}
     sold = bought | free | {"date": DATES[3].to_datetime64(), "shares": -100.0, "price": 5.0, "reason": "halt"}
@@ -82,7 +91,7 @@ def test_hooks_in_their_order():
         ("decide", 2, "halted"),
         ("fill", 3, [sold]),
         ("decide", 3, "halted"),
-        ("end", 3),
+        ("end", 3, 500.0),
     ]
     assert shares(result) == [0.0, 0.0, 0.0]
 
@@ -285,6 +294,8 @@ def test_hooks_that_raise_are_told_too():
         (pd.Series([0.1, 0.2], index=["AA", "AA"]), "'AA' twice"),
         ([bt.Order("A A", 1)], "no symbol 'A A'"),
         ([0.1, 0.2, 0.3], "a list of instructions holds 0.1"),
+        ({"AA": "half"}, "weight of 'AA' is 'half'; it must be a number"),
+        (pd.Series({"AA": None, "BB": 0.1}, dtype=object), "weight of 'AA' is None"),
         (0.5, "float is no decision"),
         ("AA", "str is no decision"),
     ],
@@ -360,7 +371,8 @@ def test_scores_by_name_find_their_place():
 
 
 def test_nothing_to_run():
-    empty = bt.Panel.from_arrays([], ["AA"], **dict.fromkeys(("open", "high", "low", "close", "volume"), np.zeros((0, 1))))
+    none = dict.fromkeys(("open", "high", "low", "close", "volume"), np.zeros((0, 1)))
+    empty = bt.Panel.from_arrays([], ["AA"], **none)
     with pytest.raises(bt.DataError, match="nothing to run"):
         bt.run(empty, Does(lambda view: None))
 
@@ -388,3 +400,14 @@ def test_a_halted_book_refuses_until_it_is_rearmed():
     assert result.events["event"].tolist() == ["halt_daily_loss", "refused_halted", "rearmed"]
     assert shares(result) == [0.0, 10.0, 0.0]
     assert result.tape.event_f[-1, et.EVENT_AFTER] == 500.0
+
+
+def test_a_simulation_stays_inside_its_panel():
+    simulation = bt.Simulation(panel(), Does(lambda view: None))
+    with pytest.raises(bt.DataError, match="no session has been run"):
+        simulation.finish()
+    with pytest.raises(bt.DataError, match="up to session 9: the panel has 8 sessions"):
+        simulation.advance(9)
+    simulation.advance(5)
+    with pytest.raises(bt.DataError, match=r"after 5 sessions of 3 symbols; the panel has 3 sessions"):
+        bt.Simulation(panel().head(2), Does(lambda view: None), snapshot=simulation.snapshot())

@@ -4,43 +4,55 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from backtester.engine.compile import kernel
 from backtester.engine.types import COST_WINDOW
 
 
 @kernel
-def trailing_volume(volume, t, i):
-    """Mean of the known volumes of symbol ``i`` in the sessions before ``t`` (at most COST_WINDOW); NaN if none is known."""
-    total = 0.0
-    known = 0
+def trailing_volumes(volume, t, symbols, out):
+    """Mean of the known volumes of ``symbols`` (K,) in the COST_WINDOW sessions before ``t``, into ``out`` (K,).
+
+    Fewer sessions at the start; NaN if none is known.
+    A session's row is read for all symbols before the next: down one symbol's column every step would miss the cache.
+    """
+    known = np.zeros(out.size)
+    out[:] = 0.0
     for k in range(max(0, t - COST_WINDOW), t):
-        v = volume[k, i]
-        if math.isfinite(v):
-            total += v
-            known += 1
-    return total / known if known > 0 else math.nan
+        row = volume[k]
+        for j in range(out.size):
+            v = row[symbols[j]]
+            finite = abs(v) < math.inf
+            out[j] += v if finite else 0.0
+            known[j] += finite
+    for j in range(out.size):
+        out[j] = out[j] / known[j] if known[j] > 0.0 else math.nan
 
 
 @kernel
-def trailing_volatility(returns, t, i):
-    """Standard deviation (ddof = 1) of the known returns in the sessions before ``t``; NaN if fewer than two are known."""
+def trailing_volatilities(returns, t, symbols, out):
+    """The same for the standard deviation (ddof = 1) of the known returns; NaN if fewer than two are known."""
     first = max(0, t - COST_WINDOW)
-    total = 0.0
-    known = 0
+    known = np.zeros(out.size)
+    mean = np.zeros(out.size)
     for k in range(first, t):
-        r = returns[k, i]
-        if math.isfinite(r):
-            total += r
-            known += 1
-    if known < 2:
-        return math.nan
-    mean = total / known
-    squares = 0.0
+        row = returns[k]
+        for j in range(out.size):
+            r = row[symbols[j]]
+            finite = abs(r) < math.inf
+            mean[j] += r if finite else 0.0
+            known[j] += finite
+    out[:] = 0.0
+    for j in range(out.size):
+        mean[j] /= known[j]
     for k in range(first, t):
-        r = returns[k, i]
-        if math.isfinite(r):
-            squares += (r - mean) * (r - mean)
-    return math.sqrt(squares / (known - 1))
+        row = returns[k]
+        for j in range(out.size):
+            distance = row[symbols[j]] - mean[j]
+            out[j] += distance * distance if abs(row[symbols[j]]) < math.inf else 0.0
+    for j in range(out.size):
+        out[j] = math.sqrt(out[j] / (known[j] - 1.0)) if known[j] >= 2.0 else math.nan
 
 
 @kernel

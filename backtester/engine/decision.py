@@ -1,4 +1,4 @@
-"""From what a strategy wants to resting orders: sizing, layers, replacing, explicit orders. docs/semantics.md, sections 2 and 4."""
+"""From what a strategy wants to resting orders: docs/semantics.md, sections 2 and 4."""
 
 from __future__ import annotations
 
@@ -90,7 +90,16 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
     shares, mark, eligible, ended = state.shares, state.mark, market.eligible[t], state.ended
     layered = has_layers(rules) and equity > 0.0
     wiped_out = False
+    left = state.order_shares
+    # Most symbols have no weight, no shares and no order. Those that do are picked out without branches first:
+    # which they are cannot be foretold, and a branch foretold wrongly costs as much as ten symbols.
+    concerned = np.empty(n, np.int64)
+    count = 0
     for i in range(n):
+        concerned[count] = i
+        count += (weights[i] != 0.0) | (shares[i] != 0.0) | (left[i] != 0.0)
+    for k in range(count):
+        i = concerned[k]
         if not everything and named[i] == 0:
             if layered:
                 weights[i] = current_weight(shares[i], mark[i], equity)
@@ -109,16 +118,15 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
 
     if state.i[EXPLICIT] > 0:
         _replace_explicit(state, tape, t, named, everything)
-    left, slot_i, slot_f = state.order_shares, state.order_i, state.order_f
+    slot_i, slot_f = state.order_i, state.order_f
     counters, order_i, order_f = state.i, tape.order_i, tape.order_f
     at_fill = rules.i[SIZE_AT] == SIZE_AT_FILL
     moment = rules.i[FILL_AT]
     lot = rules.f[LOT]
-    for i in range(n):
+    for k in range(count):
+        i = concerned[k]
         weight = weights[i]
         held = shares[i]
-        if weight == 0.0 and held == 0.0 and left[i] == 0.0:
-            continue
         if not everything and named[i] == 0:
             continue
         quantity = 0.0
@@ -169,8 +177,10 @@ def _place_orders(state, market, rules, tape, t, plan, count):
         shares = cut(plan.order_shares[k], rules.f[LOT])
         code, value = _refusal(state, market, rules, planned, i, shares)
         if code >= 0:
-            item = BOOK if code == E_WIPED_OUT else i
-            record_event(state, tape, t, code, item, plan.order_shares[k], 0.0, value)
+            if code == E_WIPED_OUT:
+                record_event(state, tape, t, code, BOOK, value, 0.0, 0.0)
+            else:
+                record_event(state, tape, t, code, i, plan.order_shares[k], 0.0, value)
             continue
         planned[i] += shares
         place(state, tape, t, n + state.i[EXPLICIT], i, at, FROM_ORDER, shares)
@@ -183,8 +193,7 @@ def _planned_shares(state, i):
     n = state.shares.size
     planned = state.shares[i] + state.order_shares[i]
     if math.isnan(state.order_shares[i]):
-        weight = state.order_f[i, SLOT_WEIGHT]
-        planned = weight * state.f[EQUITY] / state.mark[i] if weight != 0.0 else 0.0
+        planned = size(state.order_f[i, SLOT_WEIGHT], state.f[EQUITY], state.mark[i], 0.0)
     for slot in range(n, n + state.i[EXPLICIT]):
         if state.order_i[slot, SLOT_SYMBOL] == i:
             planned += state.order_shares[slot]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from backtester.engine.charges import commission_due, trailing_volatility, trailing_volume
+import numpy as np
+
+from backtester.engine.charges import commission_due, trailing_volatilities, trailing_volumes
 from backtester.engine.compile import kernel
-from backtester.engine.orders import cut, difference, record_order, size
+from backtester.engine.orders import FRACTION, cut, difference, record_order, size
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
     CAP_ON,
@@ -42,18 +44,37 @@ from backtester.engine.types import (
 
 @kernel
 def fill_moment(state, market, rules, tape, t, moment, prices):
-    """Try every order that waits for ``moment``, at ``prices`` (N,): target orders by symbol, then explicit orders as submitted."""
+    """Try every order for ``moment`` at ``prices`` (N,): target orders by symbol, then explicit orders as submitted."""
     left, slot_i, slot_f = state.order_shares, state.order_i, state.order_f
     shares, mark, cost = state.shares, state.mark, state.average_cost
     fill_i, fill_f, row = tape.fill_i, tape.fill_f, tape.ledger[t]
     volume = market.volume[t]
     capped = rules.f[VOLUME_CAP] < math.inf
+    cap, on_session, lot = rules.f[VOLUME_CAP], rules.i[CAP_ON] == CAP_ON_SESSION, rules.f[LOT]
     impact = rules.f[IMPACT]
+    used, counters, order_i, order_f = state.used, state.i, tape.order_i, tape.order_f
     rate, minimum, slippage = rules.f[COMMISSION], rules.f[COMMISSION_MIN], rules.f[SLIPPAGE]
     equity = equity_at(state, prices) if rules.i[SIZE_AT] == SIZE_AT_FILL else math.nan
     k = state.i[TAPE_FILLS]
+    spent = commissions = slipped = traded = gained = 0.0
+    taken = np.empty(left.size, np.int64)  # the slots with an order, picked out without branches
+    count = 0
     for slot in range(shares.size + state.i[EXPLICIT]):
-        if left[slot] == 0.0 or slot_i[slot, SLOT_MOMENT] != moment:
+        taken[count] = slot
+        count += left[slot] != 0.0
+    history = count if (capped and not on_session) or impact > 0.0 else 0
+    symbols = np.empty(history, np.int64)
+    averages = np.full(count, math.nan)
+    volatilities = np.full(count, math.nan)
+    if history > 0:
+        for n in range(count):
+            symbols[n] = slot_i[taken[n], SLOT_SYMBOL]
+        trailing_volumes(market.volume, t, symbols, averages)
+        if impact > 0.0:
+            trailing_volatilities(market.returns, t, symbols, volatilities)
+    for n in range(count):
+        slot = taken[n]
+        if slot_i[slot, SLOT_MOMENT] != moment:
             continue
         i = slot_i[slot, SLOT_SYMBOL]
         price = prices[i]
@@ -65,14 +86,27 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
             continue
 
         room, worse = math.inf, slippage
-        if capped or impact > 0.0 or math.isnan(left[slot]):
-            room, worse = _prepare(state, market, rules, tape, t, slot, price, equity)
-            if room == 0.0:
+        if capped:
+            base = volume[i] if on_session else averages[n]
+            room = cut(max(cap * base - used[i], 0.0), lot) if math.isfinite(base) else 0.0
+            if room <= 0.0:
+                _wait(state, tape, t, slot, E_VOLUME_CAP)
                 continue
-        side = 1.0 if left[slot] > 0.0 else -1.0
-        if side < 0.0:
-            worse = min(worse, 1.0)  # a sale cannot bring in less than nothing
-        quantity = side * min(abs(left[slot]), room)
+        if impact > 0.0 and (not averages[n] > 0.0 or math.isnan(volatilities[n])):
+            _wait(state, tape, t, slot, E_NO_HISTORY)
+            continue
+        if math.isnan(left[slot]):
+            left[slot] = difference(size(slot_f[slot, SLOT_WEIGHT], equity, price, lot), shares[i])
+            if left[slot] == 0.0:
+                continue
+            origin = slot_i[slot, SLOT_ORIGIN]
+            slot_i[slot, SLOT_ID] = record_order(counters, order_i, order_f, t, i, moment, origin, left[slot])
+        wanted = left[slot]
+        side = math.copysign(1.0, wanted)
+        quantity = wanted if abs(wanted) <= room * (1.0 + FRACTION) else side * room
+        if impact > 0.0:
+            worse += impact * volatilities[n] * math.sqrt(abs(quantity) / averages[n])
+        worse = worse if side > 0.0 else min(worse, 1.0)  # a sale cannot bring in less than nothing
         paid = price * (1.0 + side * worse)
         lost = quantity * price * (side * worse)
         notional = quantity * side * paid
@@ -81,15 +115,15 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         commission = due - slot_f[slot, SLOT_CHARGED]
         slot_f[slot, SLOT_CHARGED] = due
 
-        state.f[CASH] -= quantity * paid + commission
+        spent += quantity * paid + commission
         cost[i] = average_cost(cost[i], shares[i], quantity, paid)
         shares[i] += quantity
         left[slot] -= quantity
-        row[L_COMMISSION] += commission
-        row[L_SLIPPAGE] += lost
-        row[L_TRADED] += notional
+        commissions += commission
+        slipped += lost
+        traded += notional
         # The mark of the session will add (new mark - old mark) for all shares then held; these came at `price`.
-        row[L_PRICE_PNL] += quantity * (mark[i] - price)
+        gained += quantity * (mark[i] - price)
 
         fill_i[k, 0] = t
         fill_i[k, 1] = i
@@ -102,23 +136,25 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         fill_f[k, 3] = lost
         k += 1
         if capped:
-            state.used[i] += abs(quantity)
+            used[i] += abs(quantity)
             if left[slot] != 0.0:
                 record_event(state, tape, t, E_VOLUME_CAP, i, left[slot] + quantity, left[slot], 0.0)
     state.i[TAPE_FILLS] = k
+    state.f[CASH] -= spent
+    row[L_COMMISSION] += commissions
+    row[L_SLIPPAGE] += slipped
+    row[L_TRADED] += traded
+    row[L_PRICE_PNL] += gained
 
 
 @kernel
 def average_cost(cost, held, quantity, paid):
     """Average cost per share after a fill of ``quantity`` shares at ``paid``."""
     after = held + quantity
-    if after == 0.0:
-        return 0.0
-    if held * after <= 0.0:
-        return paid
-    if held * quantity > 0.0:
-        return (held * cost + quantity * paid) / after
-    return cost
+    mean = (held * cost + quantity * paid) / after  # without branches: which case it is cannot be foretold
+    same_side = mean if held * quantity > 0.0 else cost
+    open_ = paid if held * after <= 0.0 else same_side
+    return 0.0 if after == 0.0 else open_
 
 
 @kernel
@@ -138,41 +174,3 @@ def equity_at(state, prices):
 def _wait(state, tape, t, slot, code):
     left = state.order_shares[slot]
     record_event(state, tape, t, code, state.order_i[slot, SLOT_SYMBOL], left, left, 0.0)
-
-
-@kernel
-def _prepare(state, market, rules, tape, t, slot, price, equity):
-    """What needs more than a price: the volume cap, impact, sizing at the fill.
-
-    Returns the most shares that may trade and the slippage rate; 0 shares if the order has to wait, or turned out to be nothing.
-    """
-    i = state.order_i[slot, SLOT_SYMBOL]
-    lot = rules.f[LOT]
-    impact = rules.f[IMPACT]
-    average = trailing_volume(market.volume, t, i)
-    room = math.inf
-    if rules.f[VOLUME_CAP] < math.inf:
-        base = market.volume[t, i] if rules.i[CAP_ON] == CAP_ON_SESSION else average
-        room = rules.f[VOLUME_CAP] * base - state.used[i] if math.isfinite(base) else 0.0
-        room = cut(max(room, 0.0), lot)
-        if room <= 0.0:
-            _wait(state, tape, t, slot, E_VOLUME_CAP)
-            return 0.0, 0.0
-    volatility = 0.0
-    if impact > 0.0:
-        volatility = trailing_volatility(market.returns, t, i)
-        if not (average > 0.0) or math.isnan(volatility):
-            _wait(state, tape, t, slot, E_NO_HISTORY)
-            return 0.0, 0.0
-    left = state.order_shares[slot]
-    if math.isnan(left):
-        left = difference(size(state.order_f[slot, SLOT_WEIGHT], equity, price, lot), state.shares[i])
-        state.order_shares[slot] = left
-        if left == 0.0:
-            return 0.0, 0.0
-        moment, origin = state.order_i[slot, SLOT_MOMENT], state.order_i[slot, SLOT_ORIGIN]
-        state.order_i[slot, SLOT_ID] = record_order(state.i, tape.order_i, tape.order_f, t, i, moment, origin, left)
-    worse = rules.f[SLIPPAGE]
-    if impact > 0.0:
-        worse += impact * volatility * math.sqrt(min(abs(left), room) / average)
-    return room, worse

@@ -44,8 +44,8 @@ def advance(state, market, rules, plan, tape, end):
     - TAPE_FULL, ORDERS_FULL: a table has no room for what the next phase might need. Nothing has been done of that
       phase: grow the table (``memory.grow_tape``, ``memory.grow_orders``) and call again.
 
-    After any code but DONE a call with the same or a new plan goes on exactly where this one stopped. Rows of the plan that have been
-    used are scratch afterwards.
+    After any code but DONE a call with the same or a new plan goes on exactly where this one stopped. Rows of the
+    plan that have been used are scratch afterwards.
     """
     n = state.shares.size
     while True:
@@ -87,7 +87,7 @@ def _has_row(plan, t):
 
 @kernel
 def _has_room(state, market, tape, t, orders):
-    """Whether the tape can take the worst case of one phase, every order filling, waiting, splitting, ending and being replaced."""
+    """Whether the tape can take the worst case of one phase."""
     slots = state.shares.size + state.i[EXPLICIT] + orders
     actions = market.action_first[t + 1] - market.action_first[t] + market.end_first[t + 1] - market.end_first[t]
     return (

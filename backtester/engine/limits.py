@@ -1,7 +1,8 @@
 """The layers between what a strategy wants and what is ordered: law 11, docs/semantics.md section 4.
 
 Every function changes the weights of *named* symbols in place and only towards zero (the turnover cap: towards what is
-held). ``weights`` (N,) holds the wanted weight of named symbols and the current weight of all others; ``named`` (N,) is 1 for the former.
+held). ``weights`` (N,) holds the wanted weight of named symbols and the current weight of all others; ``named`` (N,)
+is 1 for the former.
 """
 
 from __future__ import annotations
@@ -106,15 +107,16 @@ def _target_volatility(state, market, rules, tape, t, weights, named):
         record_event(state, tape, t, E_UNKNOWN_VOLATILITY, BOOK, float(count), float(VOLATILITY_MINIMUM), 0.0)
         return
     returns = market.returns
+    weighted = np.flatnonzero(weights)
     daily = np.zeros(count)
     total = 0.0
     for k in range(count):
-        for i in range(weights.size):
-            if weights[i] != 0.0:
-                r = returns[first + k, i]
-                if math.isfinite(r):
-                    daily[k] += weights[i] * r
-        total += daily[k]
+        row = returns[first + k]
+        moved = 0.0
+        for i in weighted:
+            moved += weights[i] * row[i] if abs(row[i]) < math.inf else 0.0
+        daily[k] = moved
+        total += moved
     mean = total / count
     squares = 0.0
     for k in range(count):

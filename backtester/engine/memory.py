@@ -74,12 +74,20 @@ def new_tape(sessions: int, symbols: int) -> Tape:
 def grow_tape(tape: Tape, state: State) -> Tape:
     """The same tape with more room: what the rest of the run needs if it goes on like this, at least twice as much."""
     sessions = len(tape.ledger) / max(1, state.i[SESSION])
-    used = {"fill": state.i[TAPE_FILLS], "event": state.i[TAPE_EVENTS], "order": state.i[TAPE_ORDERS]}
-    tables = {}
-    for name, table in list(tape._asdict().items())[1:]:
-        wanted = int(1.1 * sessions * used[name.split("_")[0]])
-        tables[name] = _longer(table, max(2 * len(table) + ROWS, wanted))
-    return tape._replace(**tables)
+
+    def longer(table: Table, used: int) -> Table:
+        return _longer(table, max(2 * len(table) + ROWS, int(1.1 * sessions * used)))
+
+    fills, events, orders = (int(state.i[k]) for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
+    return Tape(
+        ledger=tape.ledger,
+        fill_i=longer(tape.fill_i, fills),
+        fill_f=longer(tape.fill_f, fills),
+        event_i=longer(tape.event_i, events),
+        event_f=longer(tape.event_f, events),
+        order_i=longer(tape.order_i, orders),
+        order_f=longer(tape.order_f, orders),
+    )
 
 
 def _longer(table: Table, rows: int) -> Table:
@@ -105,15 +113,24 @@ def copy_state(state: State) -> State:
 
 
 def used_tape(tape: Tape, state: State) -> Tape:
-    """A copy of what has been written: ledger rows of the sessions that have run, and the used rows of the other tables."""
-    fills, events, orders = (state.i[k] for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
-    used = (state.i[SESSION], fills, fills, events, events, orders, orders)
-    return Tape(*(table[:rows].copy() for table, rows in zip(tape, used, strict=True)))
+    """What has been written, without a copy: rows once written stay as they are."""
+    fills, events, orders = (int(state.i[k]) for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
+    return Tape(
+        ledger=tape.ledger[: state.i[SESSION]],
+        fill_i=tape.fill_i[:fills],
+        fill_f=tape.fill_f[:fills],
+        event_i=tape.event_i[:events],
+        event_f=tape.event_f[:events],
+        order_i=tape.order_i[:orders],
+        order_f=tape.order_f[:orders],
+    )
 
 
 def longer_tape(tape: Tape, sessions: int) -> Tape:
     """A used tape, copied, with a ledger for ``sessions`` sessions in all."""
-    return Tape(**{name: table.copy() for name, table in tape._asdict().items()})._replace(ledger=_longer(tape.ledger, sessions))
+    return Tape(**{name: table.copy() for name, table in tape._asdict().items()})._replace(
+        ledger=_longer(tape.ledger, sessions)
+    )
 
 
 def new_plan(rows: int, symbols: int) -> Plan:

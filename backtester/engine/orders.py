@@ -1,8 +1,10 @@
-"""The order table: sizing, placing, cancelling. Slot ``i`` holds the target order of symbol ``i``, later slots explicit orders."""
+"""The order table: slot ``i`` holds the target order of symbol ``i``, later slots hold explicit orders."""
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from backtester.engine.compile import kernel
 from backtester.engine.tape import record_event
@@ -32,15 +34,14 @@ def cut(quantity, lot):
     """``quantity`` cut towards zero to a multiple of ``lot``; unchanged if ``lot`` is 0."""
     if lot == 0.0:
         return quantity
-    return math.copysign(math.floor(abs(quantity) / lot + WHOLE) * lot, quantity)
+    return math.copysign(np.floor(abs(quantity) / lot + WHOLE) * lot, quantity)
 
 
 @kernel
 def size(weight, equity, price, lot):
     """Shares for ``weight`` of ``equity`` at ``price`` (law 7); 0 for a wiped-out account."""
-    if weight == 0.0 or equity <= 0.0:
-        return 0.0
-    return cut(weight * equity / price, lot)
+    shares = cut(weight * equity / price, lot)
+    return shares if (weight != 0.0) & (equity > 0.0) else 0.0
 
 
 @kernel
@@ -67,7 +68,7 @@ def record_order(counters, order_i, order_f, t, symbol, moment, origin, shares):
 
 @kernel
 def fill_slot(left, slot_i, slot_f, slot, symbol, moment, origin, shares, order_id, weight):
-    """Put a new order into a slot of the table (``left``, ``slot_i``, ``slot_f``): sized, or NaN shares and a weight."""
+    """Put a new order into a slot of the table: with its shares, or with NaN shares and a weight."""
     left[slot] = shares
     slot_i[slot, SLOT_SYMBOL] = symbol
     slot_i[slot, SLOT_MOMENT] = moment

@@ -1,4 +1,4 @@
-"""From scores to weights: docs/semantics.md, section 7. One function ranks a single decision and whole chunks of sessions."""
+"""From scores to weights, for one decision or a chunk of sessions: docs/semantics.md, section 7."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ R_LONG, R_SHORT, R_GROSS, R_MIN_NAMES, R_WEIGHTING = range(5)
 def rank_rows(scores, eligible, volatility, sector, settings, weights):
     """Rank every row of ``scores`` (R, N) into ``weights`` (R, N).
 
-    ``eligible`` (R, N) is 1 where a symbol may be ranked. ``volatility`` (R, N) is read with INVERSE_VOLATILITY only and may
-    have no rows otherwise. ``sector`` (N,) holds codes 0..S-1 for a sector-neutral ranking, or has length 0.
+    ``eligible`` (R, N) is 1 where a symbol may be ranked. ``volatility`` (R, N) is read with INVERSE_VOLATILITY only
+    and may have no rows otherwise. ``sector`` (N,) holds codes 0..S-1 for a sector-neutral ranking, or has length 0.
     """
     n = scores.shape[1]
     allowed = np.empty(n, np.uint8)
@@ -45,7 +45,7 @@ def rank_rows(scores, eligible, volatility, sector, settings, weights):
 @kernel
 def _names(wanted, n):
     """How many names ``wanted`` means among ``n``: a fraction below 1, a number from 1 on."""
-    return int(math.floor(wanted * n + 1e-9)) if wanted < 1.0 else int(wanted)
+    return math.floor(wanted * n + 1e-9) if wanted < 1.0 else int(wanted)
 
 
 @kernel
@@ -129,7 +129,7 @@ def _median(score, allowed):
 
 @kernel
 def _rank_sectors(score, allowed, risk, sector, settings, weights, side, keys):
-    """Rank inside every sector; a sector's share of the gross is its share of the names ranked in sectors that take part."""
+    """Rank inside every sector; its share of the gross is its share of the names in sectors that take part."""
     n = score.size
     weights[:] = 0.0
     sectors = 0
@@ -182,12 +182,12 @@ def _sector_side(wanted, count, ranked):
     if wanted == 0.0:
         return 0
     fraction = wanted if wanted < 1.0 else wanted / ranked
-    return max(1, int(math.floor(fraction * count + 1e-9)))
+    return max(1, math.floor(fraction * count + 1e-9))
 
 
 @kernel
 def trailing_volatilities(returns, rows, minimum, window, out):
-    """Standard deviation (ddof = 1) of the known returns of the ``window`` sessions up to and including each of ``rows`` (R,).
+    """Standard deviation (ddof = 1) of the known returns of the ``window`` sessions up to each of ``rows`` (R,).
 
     Into ``out`` (R, N); NaN with fewer than ``minimum`` known returns.
     """

@@ -1,11 +1,12 @@
 """Choosing the best and the worst scores of a session, exactly, ties to the lower index.
 
-Scores become 64-bit integers in the same order (sign and magnitude turned into two's complement; -0.0 made 0.0; a symbol
-that is not ranked gets the smallest integer). The k-th highest is then a threshold with ``k`` keys above it, found by bracketing: a
-probe counts the keys above a candidate in a loop without branches, which compiles to vector instructions, so that ten probes
-cost less than one pass of a histogram or a quickselect. A probe interpolates between the values; if
-that leaves more than half of the bracket's keys, the next ones are the middle of the values, the middle of the integers (which
-bounds the search whatever the data) and the next distinct key (which ends it when many scores are equal).
+Scores become 64-bit integers in the same order (sign and magnitude turned into two's complement; -0.0 made 0.0; a
+symbol that is not ranked gets the smallest integer). The k-th highest is then a threshold with ``k`` keys above it,
+found by bracketing: a probe counts the keys above a candidate in a loop without branches, which compiles to vector
+instructions, so that ten probes cost less than one pass of a histogram or a quickselect. A probe interpolates between
+the values; if that leaves more than half of the bracket's keys, the next ones are the middle of the values, the
+middle of the integers (which bounds the search whatever the data) and the next distinct key (which ends it when many
+scores are equal).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ UNRANKED = np.int64(-0x8000000000000000)  # below the key of every finite number
 
 @kernel
 def make_keys(score, allowed, keys):
-    """Fill ``keys`` (N,) for the finite scores of allowed symbols; return their number, the lowest and the highest key."""
+    """Fill ``keys`` (N,) for finite scores of allowed symbols; return their number, the lowest and the highest key."""
     ranked = 0
     lowest, highest = MAGNITUDE, UNRANKED
     for i in range(score.size):

@@ -131,11 +131,10 @@ def _mark(shares, mark, close):
     """Move every mark to a known close; return what the positions gained by it."""
     gained = 0.0
     for i in range(close.size):
-        price = close[i]
-        if math.isfinite(price) and price > 0.0:
-            if shares[i] != 0.0:
-                gained += shares[i] * (price - mark[i])
-            mark[i] = price
+        known = 0.0 < close[i] < math.inf
+        change = shares[i] * (close[i] - mark[i])
+        gained += change if known and shares[i] != 0.0 else 0.0
+        mark[i] = close[i] if known else mark[i]
     return gained
 
 
@@ -146,11 +145,9 @@ def take_stock(state, row):
     long_value = 0.0
     short_value = 0.0
     for i in range(shares.size):
-        held = shares[i]
-        if held > 0.0:
-            long_value += held * mark[i]
-        elif held < 0.0:
-            short_value -= held * mark[i]
+        value = shares[i] * mark[i]  # NaN where no close has been known, and nothing can be held
+        long_value += value if value > 0.0 else 0.0
+        short_value -= value if value < 0.0 else 0.0
     equity = state.f[CASH] + (long_value - short_value)
     state.f[EQUITY] = equity
     state.f[SHORT_VALUE] = short_value

@@ -5,9 +5,10 @@ rows, ``E`` slots for explicit orders. The arrays of :class:`Market` are always 
 always writable and C-contiguous, because Numba compiles a kernel anew for every combination of these properties.
 Scalars travel in one float and one int array each, indexed by the names below. NaN means unknown.
 
-Handing a tuple to a compiled function costs a reference count per array (about 3 ns each). So functions called once a session take the tuples; inside
-loops over symbols and orders, only arrays and numbers are handed on, except where something rare happens. Numbers that are handed to
-functions as constants are NumPy integers: Numba compiles a function once for each plain Python constant.
+Handing a tuple to a compiled function costs a reference count per array (about 3 ns each). So functions called once a
+session take the tuples; inside loops over symbols and orders, only arrays and numbers are handed on, except where
+something rare happens. Numbers that are handed to functions as constants are NumPy integers: Numba compiles a
+function once for each plain Python constant.
 """
 
 from __future__ import annotations

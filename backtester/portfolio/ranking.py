@@ -74,8 +74,8 @@ class Ranking:
     ) -> NDArray[np.float64]:
         """Target weights (R, N) for scores (R, N), each row by itself.
 
-        ``eligible`` (R, N) says who may be ranked; a score that is not finite is no opinion. ``volatility`` (R, N) is needed with
-        inverse-volatility weights, ``sectors`` (N,) codes from 0 with ``sector_neutral``.
+        ``eligible`` (R, N) says who may be ranked; a score that is not finite is no opinion. ``volatility`` (R, N) is
+        needed with inverse-volatility weights, ``sectors`` (N,) codes from 0 with ``sector_neutral``.
 
         Raises:
             StrategyError: an array that is needed is missing, or a shape does not fit.
@@ -127,10 +127,12 @@ def rank_long_short(
         eligible: (N,) bool, who may be ranked: usually ``view.tradable``, with members ``view.tradable & view.member``.
         long: names on the long side: a whole number, or a fraction below 1 of the ranked names. 0 is none.
         short: the same for the short side.
-        weights: ``"equal"``; ``"score"``, by the distance from the median score; ``"inverse_volatility"``, by ``1 / volatility``.
+        weights: within a side: ``"equal"``; ``"score"``, by the distance from the median score;
+            ``"inverse_volatility"``, by ``1 / volatility``.
         gross: sum of absolute weights as a multiple of equity: half a side, all of it if only one side is asked for.
         min_names: fewest names on a side that was asked for; with fewer every weight is 0.
-        volatility: (N,) any positive measure of risk; needed with inverse-volatility weights, where a symbol without is not ranked.
+        volatility: (N,) any positive measure of risk; needed with inverse-volatility weights, where a symbol without
+            is not ranked.
         sectors: (N,) sector codes from 0 (``view.sector_codes``): rank inside every sector. None: over all symbols.
 
     Ties go to the symbol first in the alphabet. Rules and formulas: docs/semantics.md, section 7.

@@ -124,7 +124,7 @@ def render(result: Result) -> RenderableType:
     halted = halted_since(result)
     if halted:
         parts.append(
-            Text(f"Halted since {halted}: positions were closed and nothing was ordered after it.", style="red")
+            Text(f"Halted since {halted}: positions are being closed and nothing else is ordered.", style="red")
         )
     resting = result.resting_orders.symbol.size
     if resting:
