@@ -15,6 +15,9 @@ from backtester.errors import ConfigError, StrategyError, did_you_mean
 
 Weighting = Literal["equal", "score", "inverse_volatility"]
 
+# A table of this many sectors is made at every ranking; codes beyond are a mistake, such as industry numbers.
+MOST_SECTORS = 100_000
+
 _WEIGHTINGS = {"equal": EQUAL, "score": BY_SCORE, "inverse_volatility": INVERSE_VOLATILITY}
 _NO_ROWS = np.zeros((0, 0))
 _NO_SECTORS = np.zeros(0, np.int64)
@@ -89,6 +92,8 @@ class Ranking:
                 raise StrategyError(f"{name} has shape {array.shape}, the scores have {scores.shape}.")
         if sectors is not None and sectors.shape != scores.shape[1:]:
             raise StrategyError(f"sectors has shape {sectors.shape}, the scores have {scores.shape[1]} symbols.")
+        if sectors is not None and sectors.size and not 0 <= sectors.min() <= sectors.max() < MOST_SECTORS:
+            raise StrategyError(f"sectors run from {sectors.min()} to {sectors.max()}; they must be small codes from 0.")
         out = np.empty(scores.shape)
         rank_rows(
             _frozen(scores, np.float64),
