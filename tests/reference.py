@@ -388,12 +388,13 @@ class Engine:
         before = self.measures(values, symbol)
         after = self.measures(values | {symbol: values[symbol] + shares * position.mark}, symbol)
         if self.equity <= 0:  # there are no weights then
-            if after["weight"] > before["weight"]:
+            if after["weight"] > before["weight"] * (1 + 1e-9):
                 return self.event("refused_wiped_out", None, self.equity)
         else:
             caps = {"weight": s.max_weight, "sector": s.max_sector, "gross": s.max_gross, "net": s.max_net}
             for name, cap in caps.items():
-                if cap is not None and after[name] > cap * self.equity and after[name] > before[name]:
+                larger = after[name] > before[name] * (1 + 1e-9)
+                if cap is not None and after[name] > cap * self.equity and larger:
                     return self.event(f"refused_max_{name}", symbol, shares, 0, after[name] / self.equity)
         self.explicit.append(Resting(symbol, shares, at or s.fill, "order"))
 

@@ -20,7 +20,9 @@ ROWS = {
     "largest": lambda rng, n: rng.choice([1.7976931348623157e308, -1.7976931348623157e308, 0.0], n),
     "one outlier": lambda rng, n: np.where(np.arange(n) == n // 2, 1e12, rng.normal(size=n)),
     "neighbours": lambda rng, n: 1.0 + rng.integers(0, 9, n) * np.finfo(float).eps,
-    "unknown": lambda rng, n: np.where(rng.random(n) < 0.4, rng.choice([np.nan, np.inf, -np.inf], n), rng.normal(size=n)),
+    "unknown": lambda rng, n: np.where(
+        rng.random(n) < 0.4, rng.choice([np.nan, np.inf, -np.inf], n), rng.normal(size=n)
+    ),
 }
 
 

@@ -18,7 +18,9 @@ def market():
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, (300, 30)), axis=0))
     dates = np.busday_offset("2020-01-01", np.arange(300), roll="forward")
     symbols = [f"S{i:02d}" for i in range(30)]
-    return bt.Panel.from_arrays(dates, symbols, open=close, high=None, low=None, close=close, volume=np.full((300, 30), 1e6))
+    return bt.Panel.from_arrays(
+        dates, symbols, open=close, high=None, low=None, close=close, volume=np.full((300, 30), 1e6)
+    )
 
 
 def held_after(result, t):

@@ -10,7 +10,17 @@ from backtester.engine.breakers import rearm
 from backtester.engine.compile import kernel
 from backtester.engine.fills import fill_moment
 from backtester.engine.limits import allow, apply_layers, current_weight, has_layers
-from backtester.engine.orders import cancel_symbol, compact, cut, difference, fill_slot, place, record_order, size
+from backtester.engine.orders import (
+    WHOLE,
+    cancel_symbol,
+    compact,
+    cut,
+    difference,
+    fill_slot,
+    place,
+    record_order,
+    size,
+)
 from backtester.engine.session import take_stock
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
@@ -210,9 +220,8 @@ def _refusal(state, market, rules, planned, i, shares):
     if shares == 0.0:
         return E_BELOW_LOT, 0.0
     equity = state.f[EQUITY]
-    grows = abs(planned[i] + shares) > abs(planned[i])
     if equity <= 0.0:
-        return (E_WIPED_OUT, equity) if grows else (-1, 0.0)
+        return (E_WIPED_OUT, equity) if _larger(abs(planned[i] + shares), abs(planned[i])) else (-1, 0.0)
     if not (
         min(rules.f[MAX_WEIGHT], rules.f[MAX_SECTOR]) < math.inf or min(rules.f[MAX_GROSS], rules.f[MAX_NET]) < math.inf
     ):
@@ -230,15 +239,21 @@ def _refusal(state, market, rules, planned, i, shares):
             gross += abs(weight)
             if sectors[j] == sectors[i]:
                 sector += abs(weight)
-    if abs(after) > rules.f[MAX_WEIGHT] and grows:
+    if abs(after) > rules.f[MAX_WEIGHT] and _larger(abs(after), abs(before)):
         return E_ORDER_MAX_WEIGHT, after
-    if sector + abs(after) > rules.f[MAX_SECTOR] and grows:
+    if sector + abs(after) > rules.f[MAX_SECTOR] and _larger(sector + abs(after), sector + abs(before)):
         return E_ORDER_MAX_SECTOR, sector + abs(after)
-    if gross + abs(after) > rules.f[MAX_GROSS] and grows:
+    if gross + abs(after) > rules.f[MAX_GROSS] and _larger(gross + abs(after), gross + abs(before)):
         return E_ORDER_MAX_GROSS, gross + abs(after)
-    if abs(net + after) > rules.f[MAX_NET] and abs(net + after) > abs(net + before):
+    if abs(net + after) > rules.f[MAX_NET] and _larger(abs(net + after), abs(net + before)):
         return E_ORDER_MAX_NET, net + after
     return -1, 0.0
+
+
+@kernel
+def _larger(after, before):
+    """Whether an exposure grows by more than rounding."""
+    return after > before * (1.0 + WHOLE)
 
 
 @kernel
