@@ -93,9 +93,7 @@ class Ranking:
         if sectors is not None and sectors.shape != scores.shape[1:]:
             raise StrategyError(f"sectors has shape {sectors.shape}, the scores have {scores.shape[1]} symbols.")
         if sectors is not None and sectors.size and not 0 <= sectors.min() <= sectors.max() < MOST_SECTORS:
-            raise StrategyError(
-                f"sectors run from {sectors.min()} to {sectors.max()}; they must be small codes from 0."
-            )
+            raise StrategyError(f"sectors run from {sectors.min()} to {sectors.max()}; they must be codes from 0.")
         out = np.empty(scores.shape)
         rank_rows(
             _frozen(scores, np.float64),
