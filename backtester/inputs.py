@@ -40,7 +40,27 @@ def to_market(panel: Panel, *, returns: bool) -> et.Market:
         end_symbol=panel.ends.symbol[settled],
         end_return=panel.ends.delisting_return[settled],
     )
+    _check_market(market, sessions, symbols)
     return et.Market(*(_frozen(array) for array in market))
+
+
+def _check_market(market: et.Market, sessions: int, symbols: int) -> None:
+    """Insist on what the kernel relies on without looking: it checks no index.
+
+    A panel that was made by its own methods always passes; one whose arrays were exchanged afterwards may not.
+    """
+    for name in ("open", "close", "volume", "eligible", "returns"):
+        array = getattr(market, name)
+        rows = len(array) if name == "returns" and not len(array) else sessions
+        if array.shape != (rows, symbols) or array.dtype != (np.uint8 if name == "eligible" else np.float64):
+            raise DataError(f"the panel's {name} has shape {array.shape} and type {array.dtype}: it has been altered.")
+    if market.sector.shape != (symbols,):
+        raise DataError(f"the panel has {len(market.sector)} sectors for {symbols} symbols: it has been altered.")
+    for what in ("action", "end"):
+        first, symbol = getattr(market, f"{what}_first"), getattr(market, f"{what}_symbol")
+        inside = not symbol.size or 0 <= symbol.min() <= symbol.max() < symbols
+        if not inside or first[-1] != symbol.size or (np.diff(first) < 0).any():
+            raise DataError(f"the panel's {what}s name symbols or sessions that it does not have: it has been altered.")
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -12,11 +12,11 @@ from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.errors import StrategyError
 from backtester.market.panel import Panel
-from backtester.strategy import Floats, Strategy
-from backtester.submission import Submission
+from backtester.strategy import Floats, Strategy, overrides
+from backtester.submission import WEIGHT_RULE, Submission, is_weight
 
-# Runs a function of the strategy for a session and words its errors.
-Call = Callable[[int, Callable[[], Floats]], Floats]
+# Runs a function of the strategy for some sessions and words its errors.
+Call = Callable[[range, Callable[[], Floats]], Floats]
 
 # Sessions whose targets are computed at a time in a stride: small enough to stay in the processor's cache.
 CHUNK = 64
@@ -25,12 +25,13 @@ CHUNK = 64
 class OneByOne:
     """Ask ``decide`` after every session in which a decision is due."""
 
-    def __init__(self, strategy: Strategy, symbols: int, decide: Callable[[int, Submission], None]) -> None:
+    def __init__(self, strategy: Strategy, panel: Panel, decide: Callable[[int, Submission], None]) -> None:
         """``decide(t, submission)`` asks the strategy and adds its answer."""
+        self._sessions, symbols = panel.shape
         self._first = strategy.warmup - 1
         self._every = strategy.every
         self._decide = decide
-        self._plan = memory.new_plan(max(self._first, self._every, 1), symbols)
+        self._plan = memory.new_plan(self._sessions, symbols)
 
     def plan(self, t: int, submission: Submission) -> et.Plan:
         """The plan from session ``t`` up to the next session in which a decision is due."""
@@ -41,7 +42,7 @@ class OneByOne:
             rows = self._every - since
             if since == 0:
                 self._decide(t, submission)
-        self._plan = submission.write(self._plan, t, rows)
+        self._plan = submission.write(self._plan, t, min(rows, self._sessions - t))
         return self._plan
 
     def close(self) -> None:
@@ -52,25 +53,27 @@ class InStrides:
     """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile."""
 
     def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Call) -> None:
-        """``call(t, function)`` runs a function of the strategy and words its errors for session ``t``."""
+        """``call(sessions, function)`` runs a function of the strategy and words its errors."""
         self._strategy = strategy
         self._panel = panel
         self._scores = scores
         self._call = call
         self._sessions, symbols = panel.shape
         self._single = memory.new_plan(1, symbols)
-        self._spare = [memory.new_plan(CHUNK, symbols), memory.new_plan(CHUNK, symbols)]
+        self._spare = [memory.new_plan(CHUNK, symbols, CHUNK) for _ in range(2)]
         self._current: et.Plan | None = None
         self._coming: Future[et.Plan] | None = None
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(1) if cores > 1 else None
+        # A strategy that listens may keep something that `decide_rows` reads: then one after the other.
+        listens = overrides(strategy, "on_fill") or overrides(strategy, "on_halt")
+        self._pool = ThreadPoolExecutor(1) if cores > 1 and not listens else None
 
     def plan(self, t: int, submission: Submission) -> et.Plan:
         """The chunk that session ``t`` lies in, or a plan for ``t`` alone if another method wants something too."""
         chunk = self._chunk(t)
         if submission.is_empty:
             return chunk
-        row = t - int(chunk.first[0])
+        row = t - int(chunk.span[et.PLAN_FIRST])
         if chunk.kind[row] == et.ALL:
             submission.add(chunk.weights[row].copy())
         self._single = submission.write(self._single, t, 1)
@@ -83,9 +86,9 @@ class InStrides:
 
     def _chunk(self, t: int) -> et.Plan:
         current = self._current
-        if current is not None and current.first[0] <= t < current.first[0] + current.first[1]:
-            return current
         if current is not None:
+            if t < _stop(current):
+                return current
             self._spare.append(current)
         if self._coming is not None:
             current = self._coming.result()
@@ -93,7 +96,7 @@ class InStrides:
         else:
             current = self._compute(t, self._spare.pop())
         self._current = current
-        following = int(current.first[0] + current.first[1])
+        following = _stop(current)
         if self._pool is not None and following < self._sessions:
             self._coming = self._pool.submit(self._compute, following, self._spare.pop())
         return current
@@ -101,28 +104,37 @@ class InStrides:
     def _compute(self, t: int, plan: et.Plan) -> et.Plan:
         """Fill ``plan`` with the targets of the sessions from ``t`` on."""
         stop = min(t + CHUNK, self._sessions)
-        plan.first[:] = (t, stop - t, -1)
+        plan.span[:] = (t, stop - t, -1)
         plan.kind[:] = et.NOTHING
         first, every = self._strategy.warmup - 1, self._strategy.every
         due = range(first if t <= first else t + (first - t) % every, stop, every)
-        if len(due) == 0:
-            return plan
+        if len(due) > 0:
+            rows = slice(due[0] - t, stop - t, every)
+            plan.weights[rows] = self._call(due, lambda: self._weights(due))
+            plan.kind[rows] = et.ALL
+        return plan
+
+    def _weights(self, due: range) -> Floats:
+        """Ask ``decide_rows`` for the sessions ``due``, with nothing after the last of them, and check its answer."""
         panel = self._panel.head(due[-1])
         scores = None if self._scores is None else self._scores[: due[-1] + 1]
-        weights = self._call(due[-1], lambda: self._strategy.decide_rows(panel, scores, due))
-        if weights.shape != (len(due), plan.weights.shape[1]):
+        weights = np.asarray(self._strategy.decide_rows(panel, scores, due))
+        expected = (len(due), self._panel.shape[1])
+        if weights.shape != expected or weights.dtype.kind not in "fiub":
             raise StrategyError(
-                f"{type(self._strategy).__name__}.decide_rows returned shape {weights.shape} for {len(due)} sessions; "
-                f"it must be {(len(due), plan.weights.shape[1])}."
+                f"it returned shape {weights.shape} and type {weights.dtype} for {len(due)} sessions; "
+                f"it must be numbers of shape {expected}."
             )
-        bad = ~np.isfinite(weights)
-        if bad.any():
-            k, i = (int(place) for place in np.argwhere(bad)[0])
+        good = is_weight(weights)
+        if not good.all():
+            k, i = (int(place) for place in np.argwhere(~good)[0])
             raise StrategyError(
-                f"{type(self._strategy).__name__}.decide_rows: the weight of {self._panel.symbols[i]!r} on "
-                f"{self._panel.dates[due[k]]} is {weights[k, i]}; every weight must be finite."
+                f"the weight of {self._panel.symbols[i]!r} on {self._panel.dates[due[k]]} is {weights[k, i]}; "
+                f"{WEIGHT_RULE}"
             )
-        rows = slice(due[0] - t, stop - t, every)
-        plan.weights[rows] = weights
-        plan.kind[rows] = et.ALL
-        return plan
+        return weights
+
+
+def _stop(plan: et.Plan) -> int:
+    """The session after the last of a plan."""
+    return int(plan.span[et.PLAN_FIRST] + plan.span[et.PLAN_ROWS])

@@ -7,9 +7,11 @@ import json
 import os
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtester.engine import memory
 from backtester.engine import types as et
@@ -37,6 +39,9 @@ class Snapshot(NamedTuple):
 
     state: et.State
     tape: et.Tape
+    symbols: tuple[str, ...]
+    dates: NDArray[np.datetime64]  # of the sessions that have run
+    settings: dict[str, Any]  # cash, costs, risk and execution
 
 
 def run(
@@ -69,6 +74,11 @@ def run(
         StrategyError: the strategy raised (the message names the date and the line), or returned what cannot be traded.
     """
     simulation = Simulation(panel, strategy, scores=scores, cash=cash, costs=costs, risk=risk, execution=execution)
+    if len(panel.dates) < strategy.warmup:
+        raise ConfigError(
+            f"{type(strategy).__name__} needs {strategy.warmup} bars before its first decision; "
+            f"the panel has {len(panel.dates)} sessions."
+        )
     simulation.advance()
     return simulation.finish(name)
 
@@ -106,6 +116,7 @@ class Simulation:
             "risk": None if risk is None else dataclasses.asdict(risk),
             "execution": dataclasses.asdict(execution),
         }
+        self._whole = True  # False once the strategy has failed inside a session
         self._scores = align_scores(scores, panel)
         self._market = to_market(panel, returns=needs_returns(costs, risk))
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
@@ -116,7 +127,7 @@ class Simulation:
             self._state = memory.new_state(symbols, self.cash)
             self._tape = memory.new_tape(sessions, symbols)
         else:
-            _check_snapshot(snapshot, panel)
+            self._check_snapshot(snapshot)
             self._state = memory.copy_state(snapshot.state)
             self._tape = memory.longer_tape(snapshot.tape, sessions)
         self._reported = int(self._state.i[et.TOLD_FILLS])
@@ -132,34 +143,49 @@ class Simulation:
         end = sessions if end is None else end
         if not 0 <= end <= sessions:
             raise DataError(f"cannot run up to session {end}: the panel has {sessions} sessions.")
+        self._check_whole()
+        self._whole = False
         if not self._started:
-            self._started = True
             universe = Universe(self.panel.symbols, self.panel.sectors)
-            self._call("on_start", 0, lambda: self.strategy.on_start(universe))
+            self._call("on_start", range(1), lambda: self.strategy.on_start(universe))
+            self._started = True
         planner: OneByOne | InStrides
         if overrides(self.strategy, "decide_rows"):
-            planner = InStrides(
-                self.strategy, self.panel, self._scores, lambda t, ask: self._call("decide_rows", t, ask)
-            )
+            planner = InStrides(self.strategy, self.panel, self._scores, partial(self._call, "decide_rows"))
         else:
-            planner = OneByOne(self.strategy, self.panel.shape[1], self._decide)
+            planner = OneByOne(self.strategy, self.panel, self._decide)
         try:
             self._drive(planner, end)
         finally:
             planner.close()
+        self._whole = True
 
     def snapshot(self) -> Snapshot:
         """A copy of the book and of the tape so far."""
+        self._check_whole()
         tape = memory.used_tape(self._tape, self._state)
-        return Snapshot(memory.copy_state(self._state), memory.longer_tape(tape, len(tape.ledger)))
+        done = len(tape.ledger)
+        return Snapshot(
+            memory.copy_state(self._state),
+            memory.longer_tape(tape, done),
+            self.panel.symbols,
+            self.panel.dates[:done],
+            self._terms(),
+        )
 
     def finish(self, name: str | None = None) -> Result:
-        """Call ``on_end`` and return the record of the sessions that have run."""
+        """Call ``on_end`` and return the record of the sessions that have run.
+
+        Raises:
+            DataError: none has.
+            StrategyError: ``on_end`` raised, or the strategy has failed before.
+        """
+        self._check_whole()
         done = int(self._state.i[et.SESSION])
         if done == 0:
             raise DataError("no session has been run.")
         last = View(self.panel, self._scores, done - 1, self._state)
-        self._call("on_end", done - 1, lambda: self.strategy.on_end(last))
+        self._call("on_end", range(done - 1, done), lambda: self.strategy.on_end(last))
         return Result(
             name=type(self.strategy).__name__ if name is None else name,
             dates=self.panel.dates[:done],
@@ -171,6 +197,25 @@ class Simulation:
             source=self.panel,
             cash=self.cash,
         )
+
+    def _check_whole(self) -> None:
+        if not self._whole:
+            raise StrategyError("the strategy failed inside a session; begin again, or from an earlier snapshot.")
+
+    def _terms(self) -> dict[str, Any]:
+        """What a run that is gone on with must not change."""
+        return {"cash": self.cash, **{key: self.settings[key] for key in ("costs", "risk", "execution")}}
+
+    def _check_snapshot(self, snapshot: Snapshot) -> None:
+        done = len(snapshot.dates)
+        if snapshot.symbols != self.panel.symbols or not np.array_equal(snapshot.dates, self.panel.dates[:done]):
+            raise DataError(
+                f"the snapshot was taken after {done} sessions of {len(snapshot.symbols)} symbols; {self.panel} does "
+                "not begin with the same sessions and symbols and cannot go on from it."
+            )
+        for key, value in self._terms().items():
+            if snapshot.settings[key] != value:
+                raise ConfigError(f"the snapshot was taken with {key} {snapshot.settings[key]}; now it is {value}.")
 
     def _drive(self, planner: OneByOne | InStrides, end: int) -> None:
         """Call the kernel until session ``end``, and do in between what it stopped for."""
@@ -213,23 +258,25 @@ class Simulation:
 
     def _ask(self, method: str, t: int, submission: Submission, ask: Callable[[], Any]) -> None:
         """Call a method of the strategy and add its answer to the submission."""
-        answer = self._call(method, t, ask)
+        answer = self._call(method, range(t, t + 1), ask)
         try:
             submission.add(answer)
         except StrategyError as error:
-            raise StrategyError(f"{self._where(method, t)}: {error}") from error
+            raise StrategyError(f"{self._where(method, range(t, t + 1))}: {error}") from error
 
-    def _call(self, method: str, t: int, ask: Callable[[], Answer]) -> Answer:
+    def _call(self, method: str, sessions: range, ask: Callable[[], Answer]) -> Answer:
         """Call a method of the strategy; an error that it raises is told with the date and the strategy's line."""
         try:
             return ask()
         except Exception as error:
-            raise StrategyError(
-                f"{self._where(method, t)} raised {type(error).__name__}{_line(error)}: {error}"
-            ) from error
+            line = _line(error)
+            raised = f" raised {type(error).__name__}{line}" if line else ""
+            raise StrategyError(f"{self._where(method, sessions)}{raised}: {error}") from error
 
-    def _where(self, method: str, t: int) -> str:
-        return f"{type(self.strategy).__name__}.{method} on {self.panel.dates[t]}"
+    def _where(self, method: str, sessions: range) -> str:
+        dates = self.panel.dates
+        span = f"{dates[sessions[0]]}" + (f" to {dates[sessions[-1]]}" if len(sessions) > 1 else "")
+        return f"{type(self.strategy).__name__}.{method} on {span}"
 
 
 def _line(error: Exception) -> str:
@@ -268,16 +315,6 @@ def _check_settings(cash: Any, costs: Any, risk: Any, execution: Any) -> None:
         raise ConfigError(f"risk is {risk!r}; it must be a bt.RiskLimits, or None for no limits.")
     if not isinstance(execution, Execution):
         raise ConfigError(f"execution is {execution!r}; it must be a bt.Execution.")
-
-
-def _check_snapshot(snapshot: Snapshot, panel: Panel) -> None:
-    sessions, symbols = panel.shape
-    done, known = int(snapshot.state.i[et.SESSION]), len(snapshot.state.shares)
-    if known != symbols or done > sessions:
-        raise DataError(
-            f"the snapshot was taken after {done} sessions of {known} symbols; "
-            f"the panel has {sessions} sessions of {symbols} symbols and cannot go on from it."
-        )
 
 
 def describe(strategy: Strategy) -> dict[str, Any]:

@@ -170,25 +170,35 @@ class View:
     are today's ``(N,)``. Symbols are in alphabetical order. NaN means unknown.
     """
 
-    __slots__ = ("_panel", "_scores", "book", "t")
+    __slots__ = ("_book", "_panel", "_scores", "_t")
 
     def __init__(self, panel: Panel, scores: Floats | None, t: int, state: et.State) -> None:
         """Show rows ``0 .. t`` of ``panel`` and ``scores``, and the book."""
         self._panel = panel
         self._scores = scores
-        self.t = t
-        self.book = Book(state)
+        self._t = t
+        self._book = Book(state)
+
+    @property
+    def t(self) -> int:
+        """Today's row."""
+        return self._t
+
+    @property
+    def book(self) -> Book:
+        """The account."""
+        return self._book
 
     @property
     def date(self) -> np.datetime64:
         """Today."""
-        today: np.datetime64 = self._panel.dates[self.t]
+        today: np.datetime64 = self._panel.dates[self._t]
         return today
 
     @property
     def dates(self) -> NDArray[np.datetime64]:
         """(t + 1,) the sessions so far."""
-        return self._panel.dates[: self.t + 1]
+        return self._panel.dates[: self._t + 1]
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -202,48 +212,48 @@ class View:
     @property
     def open(self) -> Floats:
         """(t + 1, N) opens."""
-        return self._panel.open[: self.t + 1]
+        return self._panel.open[: self._t + 1]
 
     @property
     def high(self) -> Floats:
         """(t + 1, N) highs."""
-        return self._panel.high[: self.t + 1]
+        return self._panel.high[: self._t + 1]
 
     @property
     def low(self) -> Floats:
         """(t + 1, N) lows."""
-        return self._panel.low[: self.t + 1]
+        return self._panel.low[: self._t + 1]
 
     @property
     def close(self) -> Floats:
         """(t + 1, N) closes, as the dataset declares them."""
-        return self._panel.close[: self.t + 1]
+        return self._panel.close[: self._t + 1]
 
     @property
     def volume(self) -> Floats:
         """(t + 1, N) shares traded."""
-        return self._panel.volume[: self.t + 1]
+        return self._panel.volume[: self._t + 1]
 
     @property
     def adj_close(self) -> Floats:
         """(t + 1, N) total-return index: ratios of two rows are total returns, its level is no price."""
-        return self._panel.adj_close[: self.t + 1]
+        return self._panel.adj_close[: self._t + 1]
 
     @property
     def returns(self) -> Floats:
         """(t + 1, N) total returns from the last known close."""
-        return self._panel.returns[: self.t + 1]
+        return self._panel.returns[: self._t + 1]
 
     @property
     def tradable(self) -> Mask:
         """(N,) today's bar has a close and volume."""
-        mask: Mask = self._panel.tradable[self.t]
+        mask: Mask = self._panel.tradable[self._t]
         return mask
 
     @property
     def member(self) -> Mask:
         """(N,) in the universe today."""
-        mask: Mask = self._panel.member[self.t]
+        mask: Mask = self._panel.member[self._t]
         return mask
 
     @property
@@ -259,12 +269,12 @@ class View:
     @property
     def extra(self) -> Mapping[str, Floats]:
         """Further columns by name, each (t + 1, N)."""
-        return MappingProxyType({name: values[: self.t + 1] for name, values in self._panel.extra.items()})
+        return MappingProxyType({name: values[: self._t + 1] for name, values in self._panel.extra.items()})
 
     @property
     def history(self) -> Panel:
         """The panel as it stands today: rows 0 .. t and nothing that is known later."""
-        return self._panel.head(self.t)
+        return self._panel.head(self._t)
 
     @property
     def scores(self) -> Floats:
@@ -275,7 +285,7 @@ class View:
         """
         if self._scores is None:
             raise StrategyError("this run has no scores: pass scores= to bt.run, or score the view's prices in decide.")
-        return self._scores[: self.t + 1]
+        return self._scores[: self._t + 1]
 
 
 class Strategy:
@@ -301,7 +311,8 @@ class Strategy:
 
         A strategy that overrides this runs in one stride. Row ``k`` must be what ``decide`` would return after
         session ``rows[k]`` (``rows`` has the step ``every``) and may use rows up to that session only; ``panel`` and
-        ``scores`` end with the last of them.
+        ``scores`` end with the last of them. It is asked ahead of time, on a second thread where there is a second
+        core (unless ``on_fill`` or ``on_halt`` is overridden): it must depend on its arguments alone.
         """
         raise NotImplementedError
 

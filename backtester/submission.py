@@ -16,6 +16,17 @@ from backtester.portfolio.settings import Cancel, Order, Rearm
 _AT = {"open": int(et.AT_OPEN), "close": int(et.AT_CLOSE)}
 
 
+# A weight beyond this is a mistake, and its shares would not be a finite number.
+LARGEST_WEIGHT = 1e6
+WEIGHT_RULE = f"every weight must be finite and at most {LARGEST_WEIGHT:,.0f}. Use 0 for no position."
+
+
+def is_weight(weights: np.ndarray) -> np.ndarray:
+    """Where an array holds what may be a weight."""
+    good: np.ndarray = np.abs(weights) <= LARGEST_WEIGHT  # NaN and infinity are not
+    return good
+
+
 class Submission:
     """The wishes of one decision phase: a row of weights, which of them count, and explicit orders."""
 
@@ -70,9 +81,9 @@ class Submission:
                 f"the weights have shape {weights.shape} and type {weights.dtype}; "
                 f"they must be numbers of shape ({symbols},), one per symbol."
             )
-        self._check(weights, np.isfinite(weights))
+        self._check(weights)
         self.kind = et.ALL
-        self.weights = weights
+        self.weights = weights.astype(np.float64)  # a copy: the strategy may go on using its own
         self.named = None
         self.orders = [order for order in self.orders if order[1] == et.REARM]
 
@@ -92,7 +103,7 @@ class Submission:
         assert self.weights is not None
         row = self.weights.copy()
         row[columns] = values
-        self._check(row, np.isfinite(row))
+        self._check(row)
         self.weights = row
         if self.named is not None:
             self.named[columns] = 1
@@ -128,17 +139,15 @@ class Submission:
             raise StrategyError(f"there is no symbol {symbol!r}.{did_you_mean(str(symbol), self._panel.symbols)}")
         return column
 
-    def _check(self, weights: np.ndarray, good: np.ndarray) -> None:
+    def _check(self, weights: np.ndarray) -> None:
+        good = is_weight(weights)
         if not good.all():
             column = int(np.argmin(good))
-            raise StrategyError(
-                f"the weight of {self._panel.symbols[column]!r} is {weights[column]}; every weight must be finite. "
-                "Use 0 for no position."
-            )
+            raise StrategyError(f"the weight of {self._panel.symbols[column]!r} is {weights[column]}; {WEIGHT_RULE}")
 
     def write(self, plan: et.Plan, t: int, rows: int) -> et.Plan:
         """Write it into row 0 of ``plan``, for session ``t``, followed by ``rows - 1`` sessions of nothing."""
-        plan.first[:] = (t, rows, t)
+        plan.span[:] = (t, rows, t)
         plan.kind[:rows] = et.NOTHING
         plan.kind[0] = self.kind
         if self.weights is not None:

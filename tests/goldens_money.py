@@ -185,13 +185,15 @@ ACTIONS = [
         {0: {"A": 0.25}},
         settings={"volume_cap": 0.1, "commission_min": 5},
         actions=[(2, "A", 0.25, 0)],
-        # 100 filled at 1; 150 rest: 37.5, cut to 37. The 5 already charged are the minimum.
-        fills=[(1, "A", 100, 10, 5), (2, "A", 37, 40, 0)],
+        # 100 filled at 1; 150 rest: 37.5, cut to 37. The 5 already charged are the minimum. The volumes of sessions 0
+        # and 1, 1000 each, are 250 shares of session 2: 25 may trade.
+        fills=[(1, "A", 100, 10, 5), (2, "A", 25, 40, 0)],
         equity=[10_000, 10_000 - 5, 10_000 - 5],
         events=[
             (1, "waits_volume_cap", "A", 250, 150, 0),
             (2, "split", "A", 100, 25, 0),
             (2, "order_split", "A", 150, 37, 0.25),
+            (2, "waits_volume_cap", "A", 37, 12, 0),
         ],
     ),
     Golden(

@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from plain import Market, Settings
-from reference_layers import VOLATILITY_WINDOW, deviation, limit
+from reference_layers import VOLATILITY_WINDOW, deviation, exceeds, limit
 from reference_market import actions_by_session, known, total_returns
 
 NAN = math.nan
@@ -88,7 +88,12 @@ class Engine:
         return [value for value in series[max(0, self.t - COST_WINDOW) : self.t] if math.isfinite(value)]
 
     def average_volume(self, symbol: str) -> float:
-        volumes = self.past(self.market.volume[symbol])
+        """Of the 20 sessions before this one, in shares of today."""
+        volumes, scale = [], 1.0
+        for t in range(self.t - 1, max(0, self.t - COST_WINDOW) - 1, -1):
+            scale *= self.actions[t + 1].get(symbol, (1.0, 0.0))[0]
+            if math.isfinite(self.market.volume[symbol][t]):
+                volumes.append(self.market.volume[symbol][t] * scale)
         return sum(volumes) / len(volumes) if volumes else 0.0
 
     def orders(self, symbol: str | None = None) -> list[Resting]:
@@ -342,7 +347,8 @@ class Engine:
                     self.event(reason, symbol, raw[symbol])
                     allowed[symbol] = 0.0
             past = {n: self.returns[n][max(0, self.t + 1 - VOLATILITY_WINDOW) : self.t + 1] for n in self.symbols}
-            weights, untraded = limit(allowed, held, past, self.sector, self.settings, self.event)
+            planned = {symbol: self.projected(symbol) / self.equity for symbol in self.symbols}
+            weights, untraded = limit(allowed, held, planned, past, self.sector, self.settings, self.event)
         else:
             weights, untraded = dict.fromkeys(raw, 0.0), set()
             if any(raw.values()):
@@ -394,7 +400,7 @@ class Engine:
             caps = {"weight": s.max_weight, "sector": s.max_sector, "gross": s.max_gross, "net": s.max_net}
             for name, cap in caps.items():
                 larger = after[name] > before[name] * (1 + 1e-9)
-                if cap is not None and after[name] > cap * self.equity and larger:
+                if cap is not None and exceeds(after[name] / self.equity, cap) and larger:
                     return self.event(f"refused_max_{name}", symbol, shares, 0, after[name] / self.equity)
         self.explicit.append(Resting(symbol, shares, at or s.fill, "order"))
 

@@ -18,9 +18,15 @@ def deviation(values: Sequence[float]) -> float:
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
+def exceeds(value: float, cap: float) -> bool:
+    """By more than rounding."""
+    return value > cap * (1 + 1e-9) + 1e-12
+
+
 def limit(
     raw: Weights,
     held: Weights,
+    planned: Weights,
     returns: dict[str, list[float]],
     sector: Callable[[str], str],
     s: Settings,
@@ -31,13 +37,14 @@ def limit(
     Args:
         raw: the named weights.
         held: the weights of now, of all symbols.
+        planned: the weights once all that rests has filled, of all symbols.
         returns: total returns of the sessions of the volatility window, of all symbols; NaN = unknown.
         sector: the sector of a symbol.
         s: the settings.
         event: leaves an event.
     """
     symbols = sorted(held)
-    w = held | raw
+    w = planned | raw
     if s.target_volatility is not None:
         sessions = len(returns[symbols[0]])
         if sessions < VOLATILITY_MINIMUM:
@@ -46,7 +53,7 @@ def limit(
             moved = [(w[n], returns[n]) for n in symbols if w[n]]
             book = [sum(x * r[k] for x, r in moved if math.isfinite(r[k])) for k in range(sessions)]
             volatility = deviation(book) * math.sqrt(252)
-            if volatility > s.target_volatility:
+            if exceeds(volatility, s.target_volatility):
                 factor = s.target_volatility / volatility
                 event("clipped_target_volatility", None, volatility, s.target_volatility, factor)
                 w.update({n: w[n] * factor for n in raw})
@@ -56,11 +63,11 @@ def limit(
             event("clipped_max_weight", n, w[n], math.copysign(s.max_weight, w[n]))
             w[n] = math.copysign(s.max_weight, w[n])
 
-    def shrink(name: str, item: str | None, among: list[str], cap: float, before: float) -> None:
+    def shrink(name: str, item: str | None, among: list[str], cap: float, before: float, always: bool = False) -> None:
         """Multiply the named weights among these so that all of them together are at most the cap."""
         named = sum(abs(w[n]) for n in among if n in raw)
         fixed = sum(abs(w[n]) for n in among if n not in raw)
-        if fixed + named > cap and named > 0:
+        if (always or exceeds(fixed + named, cap)) and named > 0:
             factor = max(0.0, (cap - fixed) / named)
             w.update({n: w[n] * factor for n in among if n in raw})
             event(name, item, before, before - math.copysign((1 - factor) * named, before), factor)
@@ -76,7 +83,8 @@ def limit(
         side = math.copysign(1.0, net)
         heavier = [n for n in symbols if side * w[n] > 0]
         lighter = sum(abs(w[n]) for n in symbols if side * w[n] < 0)
-        shrink("clipped_max_net", None, heavier, s.max_net + lighter, net)
+        if exceeds(abs(net), s.max_net):
+            shrink("clipped_max_net", None, heavier, s.max_net + lighter, net, always=True)
 
     untraded = set()
     if s.no_trade_band is not None:
@@ -86,7 +94,7 @@ def limit(
             event("clipped_no_trade_band", None, len(left_out), 0, sum(left_out))
     if s.max_turnover is not None:
         turnover = sum(abs(w[n] - held[n]) for n in sorted(raw) if n not in untraded)
-        if turnover > s.max_turnover:
+        if exceeds(turnover, s.max_turnover):
             factor = s.max_turnover / turnover
             event("clipped_max_turnover", None, turnover, s.max_turnover, factor)
             w.update({n: held[n] + (w[n] - held[n]) * factor for n in raw if n not in untraded})

@@ -43,6 +43,9 @@ def rank(
         n, longs, shorts = len(names), count(long, names), count(short, names)
         if longs + shorts > n:
             longs, shorts = n * longs // (longs + shorts), n * shorts // (longs + shorts)
+        if sectors and long and short:  # a sector has both sides
+            longs = min(max(longs, 1), n - 1)
+            shorts = min(max(shorts, 1), n - longs)
         best = sorted(names, key=lambda name: (-score[name], name))[:longs]
         worst = sorted((name for name in names if name not in best), key=lambda name: (score[name], name))[:shorts]
         middle = median(score[name] for name in names)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import json
 import re
 import runpy
 import tomllib
@@ -12,15 +15,18 @@ import pandas as pd
 import pytest
 
 import backtester as bt
-from backtester.cli.config import parse_config, read_config
+import strategies
+from backtester.cli.config import DataSection, RunSection, ScoresSection, parse_config, read_config
 from backtester.cli.running import load_strategy, run_config
 from backtester.engine import types as et
 from backtester.market.ingest import import_files
+from backtester.metrics import run_metrics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
 CONFIG = ROOT / "docs/sp500.toml"
+SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -36,7 +42,13 @@ def anchors(text: str) -> set[str]:
 def test_the_readme_runs(tmp_path, monkeypatch, capsys):
     """All Python blocks, one after another, as a reader would type them."""
     monkeypatch.chdir(tmp_path)
-    exec(compile("\n".join(blocks(README, "python")), "README.md", "exec"), {"__name__": "readme"})
+    names = {"__name__": "readme"}
+    exec(compile("\n".join(blocks(README, "python")), "README.md", "exec"), names)
+    figures = names["result"].metrics
+    said = re.search(r"It loses money here.*?replaced (\d+) times\s+a\s+year\s+pays\s+(\d+) %", README, re.DOTALL)
+    paid = figures["cost_commission"] + figures["cost_slippage"]
+    assert figures["total_return"] < 0
+    assert said.groups() == (f"{figures['turnover']:.0f}", f"{paid:.0%}".removesuffix("%"))
     assert np.isfinite([float(word) for word in capsys.readouterr().out.split()]).all()
     assert bt.Result.load(tmp_path / "runs/scored").metrics["fills"] > 0
 
@@ -78,6 +90,62 @@ def test_the_real_walk_in_small(tmp_path, monkeypatch):
     text = CONFIG.read_text(encoding="utf-8")
     result = run_config(parse_config(text, tmp_path / "docs" / CONFIG.name, ["strategy.long=3", "strategy.short=3"]))
     assert result.metrics["fills"] > 0
+
+
+def tables(section: str) -> dict[str, list[str]]:
+    """Rows of the tables of a section of docs/settings.md, by the first code span of each, without its first cell."""
+    (text,) = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", SETTINGS, re.MULTILINE | re.DOTALL)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:3] == "| `"]
+    return {cells[0].strip("| `"): cells[1:] for cells in rows}
+
+
+def written(default: object) -> str:
+    """A default as docs/settings.md shows it."""
+    if default is None:
+        return '`"off"`'
+    return f'`"{default}"`' if isinstance(default, str) else f"{default:g}"
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("costs", bt.Costs), ("risk", bt.RiskLimits), ("execution", bt.Execution)]
+)
+def test_every_setting_stands_in_the_page_with_its_default(section, kind):
+    shown = {key: cells[2] for key, cells in tables(f"`[{section}]`").items()}
+    assert shown == {field.name: written(field.default) for field in dataclasses.fields(kind)}
+    assert f"`bt.{kind.__name__}`" in SETTINGS
+
+
+@pytest.mark.parametrize(("section", "kind"), [("data", DataSection), ("scores", ScoresSection), ("run", RunSection)])
+def test_every_other_key_stands_in_the_page(section, kind):
+    assert set(kind.model_fields) <= set(tables(f"`[{section}]`"))
+
+
+def test_the_page_has_the_arguments_of_a_synthetic_market():
+    text = SETTINGS.split("The keys of `synthetic`:")[1].split("\n## ")[0]
+    shown = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (.*?) \|", text, re.MULTILINE))
+    assert shown == {name: written(one.default) for name, one in inspect.signature(bt.synthetic).parameters.items()}
+
+
+@pytest.mark.parametrize("name", strategies.__all__)
+def test_the_page_has_the_arguments_of_the_strategies(name):
+    (shown,) = tables("`[strategy]`")[f"strategies:{name}"]
+    for argument, parameter in inspect.signature(getattr(strategies, name)).parameters.items():
+        default = parameter.default
+        text = argument if default is None else f"{argument} = {json.dumps(default)}"
+        assert f"`{text}`" in shown
+
+
+def test_every_figure_stands_in_the_page():
+    nothing = np.zeros((0, len(et.LEDGER_COLUMNS)))
+    figures = run_metrics(np.zeros(0, "datetime64[D]"), nothing, 1.0, 0)
+    assert list(tables("Figures")) == list(figures)
+
+
+def test_no_limitation_is_left_half_said():
+    text = (ROOT / "docs/limitations.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) > 40
+    assert [row for row in rows if len(row) != 4 or not all(cell.strip() for cell in row)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

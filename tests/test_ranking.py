@@ -87,12 +87,22 @@ def test_sector_neutral_by_hand():
         assert weights[sectors == code].sum() == pytest.approx(0.0)
 
 
+def test_a_small_sector_keeps_both_sides():
+    score = np.arange(20.0)
+    sectors = np.array([0, 0] + [1] * 18)
+    weights = bt.rank_long_short(score, np.ones(20, bool), long=30, short=10, sectors=sectors)
+    assert weights[:2].tolist() == pytest.approx([-0.05, 0.05])  # 2 of 20 names: a tenth of the gross, half a side
+    assert np.abs(weights).sum() == pytest.approx(1.0)
+    assert weights.sum() == pytest.approx(0.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"long": -1, "short": 1}, "long is -1"),
         ({"long": 1.5, "short": 1}, "long is 1.5"),
         ({"long": "50", "short": 1}, "long is '50'"),
+        ({"long": 10**18, "short": 1}, "long is 1000000000000000000"),
         ({"long": 0, "short": 0}, "both 0"),
         ({"long": 0.6, "short": 0.6}, "more than the whole universe"),
         ({"long": 1, "short": 1, "weights": "scores"}, "Did you mean 'score'?"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -314,7 +316,9 @@ class Rows(Does):
 
 
 def test_rows_of_the_wrong_shape_or_not_finite():
-    with pytest.raises(bt.StrategyError, match=r"decide_rows returned shape \(1, 3\) for 8 sessions"):
+    with pytest.raises(
+        bt.StrategyError, match=r"Rows.decide_rows on 2020-01-01 to 2020-01-10: it returned shape \(1, 3\)"
+    ):
         bt.run(panel(), Rows(lambda rows: np.zeros((1, 3))))
     bad = np.zeros((8, 3))
     bad[4, 1] = np.nan
@@ -409,5 +413,94 @@ def test_a_simulation_stays_inside_its_panel():
     with pytest.raises(bt.DataError, match="up to session 9: the panel has 8 sessions"):
         simulation.advance(9)
     simulation.advance(5)
-    with pytest.raises(bt.DataError, match=r"after 5 sessions of 3 symbols; the panel has 3 sessions"):
-        bt.Simulation(panel().head(2), Does(lambda view: None), snapshot=simulation.snapshot())
+    taken = simulation.snapshot()
+    other = panel(np.full((8, 3), 11.0))
+    with pytest.raises(bt.DataError, match=r"after 5 sessions of 3 symbols; Panel\(3 sessions"):
+        bt.Simulation(panel().head(2), Does(lambda view: None), snapshot=taken)
+    with pytest.raises(bt.ConfigError, match=r"taken with cash 10000000\.0; now it is 5\.0"):
+        bt.Simulation(other, Does(lambda view: None), snapshot=taken, cash=5)
+    with pytest.raises(bt.ConfigError, match="taken with execution"):
+        bt.Simulation(panel(), Does(lambda view: None), snapshot=taken, execution=bt.Execution(lot=0))
+
+
+def test_a_simulation_whose_strategy_failed_is_over():
+    simulation = bt.Simulation(panel(), Does(broken))
+    with pytest.raises(bt.StrategyError, match="ZeroDivisionError"):
+        simulation.advance()
+    for go_on in (simulation.advance, simulation.snapshot, simulation.finish):
+        with pytest.raises(bt.StrategyError, match="failed inside a session"):
+            go_on()
+
+
+def test_a_view_cannot_be_moved():
+    def move(view):
+        view.t += 1
+
+    with pytest.raises(bt.StrategyError, match="AttributeError"):
+        run(move)
+    with pytest.raises(bt.StrategyError, match="AttributeError"):
+        run(lambda view: setattr(view, "book", None))
+
+
+def test_a_target_is_copied():
+    class Reuses(bt.Strategy):
+        def on_start(self, universe):
+            self._buffer = np.array([0.5, 0.0, 0.0])
+
+        def decide(self, view):
+            self._buffer[:] = np.nan if view.t == 1 else 0.5
+            return self._buffer if view.t == 0 else None
+
+        def on_fill(self, fills, view):
+            self._buffer[:] = [0.0, 0.5, 0.0]
+            return self._buffer
+
+    result = bt.run(panel(), Reuses(), cash=1000.0, costs=None, risk=None)
+    assert np.isfinite(result.tape.fill_f).all()
+    assert shares(result) == [0.0, 50.0, 0.0]
+
+
+def test_too_few_bars_for_a_decision():
+    with pytest.raises(bt.ConfigError, match="needs 9 bars before its first decision; the panel has 8 sessions"):
+        bt.run(panel(), Does(lambda view: None, warmup=9))
+    bt.run(panel(), Does(lambda view: None, every=10**12))
+
+
+def test_rows_are_asked_for_with_nothing_after_them():
+    asked = []
+
+    class Checks(Rows):
+        def decide_rows(self, panel, scores, rows):
+            assert len(panel.dates) == len(scores) == rows[-1] + 1
+            asked.append(rows)
+            return np.zeros((len(rows), 3))
+
+    bt.run(panel(), Checks(None, warmup=2, every=3), scores=np.zeros((8, 3)))
+    assert [list(rows) for rows in asked] == [[1, 4, 7]]
+
+
+def test_a_panel_whose_arrays_were_exchanged_is_refused():
+    whole = panel(actions=pd.DataFrame({"date": DATES[3:4], "symbol": "AA", "split": 2.0, "dividend": 0.0}))
+    bad = whole.actions._replace(symbol=np.array([7]))
+    for altered in ({"open": whole.open[:5]}, {"volume": whole.volume.astype(np.float32)}, {"actions": bad}):
+        with pytest.raises(bt.DataError, match="has been altered"):
+            bt.run(dataclasses.replace(whole, **altered), Does(lambda view: None))
+
+
+def test_trailing_volatility_stays_inside():
+    returns = np.zeros((30, 2))
+    with pytest.raises(bt.StrategyError, match="not all rows"):
+        bt.trailing_volatility(returns, range(25, 60))
+    assert bt.trailing_volatility(returns, range(25, 30)).shape == (5, 2)
+
+
+def test_what_rests_counts_against_the_caps_of_a_mapping():
+    opens = np.full((8, 3), 10.0)
+    opens[1:, 0] = np.nan  # the order for AA rests
+    close = np.full((8, 3), 10.0)
+    market = bt.Panel.from_arrays(
+        DATES, ["AA", "BB", "CC"], open=opens, high=None, low=None, close=close, volume=close * 1e5
+    )
+    asked = {0: {"AA": 0.8}, 1: {"BB": 0.8}}
+    result = run(lambda view: asked.get(view.t), on=market, risk=bt.RiskLimits(max_gross=1.0, max_daily_loss=None))
+    assert shares(result) == [0.0, 20.0, 0.0]  # 0.8 rests, so 0.2 of 1000 at 10 is left

@@ -11,18 +11,27 @@ from backtester.engine.types import COST_WINDOW
 
 
 @kernel
-def trailing_volumes(volume, t, symbols, out):
+def lagged_volumes(market, t, symbols, out):
     """Mean of the known volumes of ``symbols`` (K,) in the COST_WINDOW sessions before ``t``, into ``out`` (K,).
 
-    Fewer sessions at the start; NaN if none is known.
+    In shares of session ``t``: a volume from before a split counts times its ratio. Fewer sessions at the start; NaN if
+    none is known.
+
     A session's row is read for all symbols before the next: down one symbol's column every step would miss the cache.
     """
+    volume = market.volume
     known = np.zeros(out.size)
+    scale = np.ones(out.size)
     out[:] = 0.0
-    for k in range(max(0, t - COST_WINDOW), t):
+    for k in range(t - 1, max(0, t - COST_WINDOW) - 1, -1):
+        for a in range(market.action_first[k + 1], market.action_first[k + 2]):
+            if market.action_split[a] != 1.0:
+                for j in range(out.size):
+                    if symbols[j] == market.action_symbol[a]:
+                        scale[j] *= market.action_split[a]
         row = volume[k]
         for j in range(out.size):
-            v = row[symbols[j]]
+            v = row[symbols[j]] * scale[j]
             finite = abs(v) < math.inf
             out[j] += v if finite else 0.0
             known[j] += finite
@@ -31,7 +40,7 @@ def trailing_volumes(volume, t, symbols, out):
 
 
 @kernel
-def trailing_volatilities(returns, t, symbols, out):
+def lagged_volatilities(returns, t, symbols, out):
     """The same for the standard deviation (ddof = 1) of the known returns; NaN if fewer than two are known."""
     first = max(0, t - COST_WINDOW)
     known = np.zeros(out.size)

@@ -9,7 +9,7 @@ import numpy as np
 from backtester.engine.breakers import rearm
 from backtester.engine.compile import kernel
 from backtester.engine.fills import fill_moment
-from backtester.engine.limits import allow, apply_layers, current_weight, has_layers
+from backtester.engine.limits import allow, apply_layers, current_weight, exceeds, has_layers
 from backtester.engine.orders import (
     WHOLE,
     cancel_symbol,
@@ -52,6 +52,8 @@ from backtester.engine.types import (
     MAX_WEIGHT,
     MEMBER,
     NOTHING,
+    PLAN_FIRST,
+    PLAN_ORDERS,
     REARM,
     SIZE_AT,
     SIZE_AT_FILL,
@@ -66,9 +68,9 @@ from backtester.engine.types import (
 @kernel
 def run_decision(state, market, rules, tape, plan, t):
     """Apply what was decided after the close of session ``t``."""
-    row = t - plan.first[0]
+    row = t - plan.span[PLAN_FIRST]
     kind = plan.kind[row]
-    orders = plan.order_symbol.size if plan.first[2] == t else 0
+    orders = plan.order_symbol.size if plan.span[PLAN_ORDERS] == t else 0
     if kind == NOTHING and orders == 0:
         return
     refused = 1 if kind != NOTHING else 0
@@ -99,6 +101,7 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
     equity = state.f[EQUITY]
     shares, mark, eligible, ended = state.shares, state.mark, market.eligible[t], state.ended
     layered = has_layers(rules) and equity > 0.0
+    planned = _planned(state) if layered and not everything else shares
     wiped_out = False
     left = state.order_shares
     # Most symbols have no weight, no shares and no order. Those that do are picked out without branches first:
@@ -107,12 +110,12 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
     count = 0
     for i in range(n):
         concerned[count] = i
-        count += (weights[i] != 0.0) | (shares[i] != 0.0) | (left[i] != 0.0)
+        count += (weights[i] != 0.0) | (shares[i] != 0.0) | (left[i] != 0.0) | (planned[i] != 0.0)
     for k in range(count):
         i = concerned[k]
         if not everything and named[i] == 0:
             if layered:
-                weights[i] = current_weight(shares[i], mark[i], equity)
+                weights[i] = current_weight(planned[i], mark[i], equity)
         elif weights[i] != 0.0:
             if equity <= 0.0:
                 weights[i] = 0.0
@@ -171,9 +174,7 @@ def _replace_explicit(state, tape, t, named, everything):
 def _place_orders(state, market, rules, tape, t, plan, count):
     """Place, or refuse, the explicit orders one after another."""
     n = state.shares.size
-    planned = np.empty(n)
-    for i in range(n):
-        planned[i] = _planned_shares(state, i)
+    planned = _planned(state)
     for k in range(count):
         at = plan.order_at[k]
         i = plan.order_symbol[k]
@@ -182,7 +183,7 @@ def _place_orders(state, market, rules, tape, t, plan, count):
         if at == CANCEL:
             cancel_symbol(state, tape, t, i)
             compact(state)
-            planned[i] = _planned_shares(state, i)
+            planned = _planned(state)
             continue
         shares = cut(plan.order_shares[k], rules.f[LOT])
         code, value = _refusal(state, market, rules, planned, i, shares)
@@ -198,15 +199,16 @@ def _place_orders(state, market, rules, tape, t, plan, count):
 
 
 @kernel
-def _planned_shares(state, i):
-    """Shares of symbol ``i`` if everything that rests were filled at the marks."""
+def _planned(state):
+    """Shares (N,) of every symbol if everything that rests were filled at the marks."""
     n = state.shares.size
-    planned = state.shares[i] + state.order_shares[i]
-    if math.isnan(state.order_shares[i]):
-        planned = size(state.order_f[i, SLOT_WEIGHT], state.f[EQUITY], state.mark[i], 0.0)
+    left, slot_i, slot_f = state.order_shares, state.order_i, state.order_f
+    planned = state.shares + left[:n]
+    for i in range(n):
+        if math.isnan(left[i]):  # sized at its fill: what is held is then brought to its weight
+            planned[i] = size(slot_f[i, SLOT_WEIGHT], state.f[EQUITY], state.mark[i], 0.0)
     for slot in range(n, n + state.i[EXPLICIT]):
-        if state.order_i[slot, SLOT_SYMBOL] == i:
-            planned += state.order_shares[slot]
+        planned[slot_i[slot, SLOT_SYMBOL]] += left[slot]
     return planned
 
 
@@ -239,13 +241,13 @@ def _refusal(state, market, rules, planned, i, shares):
             gross += abs(weight)
             if sectors[j] == sectors[i]:
                 sector += abs(weight)
-    if abs(after) > rules.f[MAX_WEIGHT] and _larger(abs(after), abs(before)):
+    if exceeds(abs(after), rules.f[MAX_WEIGHT]) and _larger(abs(after), abs(before)):
         return E_ORDER_MAX_WEIGHT, after
-    if sector + abs(after) > rules.f[MAX_SECTOR] and _larger(sector + abs(after), sector + abs(before)):
+    if exceeds(sector + abs(after), rules.f[MAX_SECTOR]) and _larger(sector + abs(after), sector + abs(before)):
         return E_ORDER_MAX_SECTOR, sector + abs(after)
-    if gross + abs(after) > rules.f[MAX_GROSS] and _larger(gross + abs(after), gross + abs(before)):
+    if exceeds(gross + abs(after), rules.f[MAX_GROSS]) and _larger(gross + abs(after), gross + abs(before)):
         return E_ORDER_MAX_GROSS, gross + abs(after)
-    if abs(net + after) > rules.f[MAX_NET] and _larger(abs(net + after), abs(net + before)):
+    if exceeds(abs(net + after), rules.f[MAX_NET]) and _larger(abs(net + after), abs(net + before)):
         return E_ORDER_MAX_NET, net + after
     return -1, 0.0
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from backtester.engine.charges import commission_due, trailing_volatilities, trailing_volumes
+from backtester.engine.charges import commission_due, lagged_volatilities, lagged_volumes
 from backtester.engine.compile import kernel
 from backtester.engine.orders import FRACTION, cut, difference, record_order, size
 from backtester.engine.tape import record_event
@@ -21,6 +21,15 @@ from backtester.engine.types import (
     E_VOLUME_CAP,
     E_ZERO_VOLUME,
     EXPLICIT,
+    FILL_COMMISSION,
+    FILL_MOMENT,
+    FILL_ORDER,
+    FILL_ORIGIN,
+    FILL_PRICE,
+    FILL_SESSION,
+    FILL_SHARES,
+    FILL_SLIPPAGE,
+    FILL_SYMBOL,
     IMPACT,
     L_COMMISSION,
     L_PRICE_PNL,
@@ -69,9 +78,9 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
     if history > 0:
         for n in range(count):
             symbols[n] = slot_i[taken[n], SLOT_SYMBOL]
-        trailing_volumes(market.volume, t, symbols, averages)
+        lagged_volumes(market, t, symbols, averages)
         if impact > 0.0:
-            trailing_volatilities(market.returns, t, symbols, volatilities)
+            lagged_volatilities(market.returns, t, symbols, volatilities)
     for n in range(count):
         slot = taken[n]
         if slot_i[slot, SLOT_MOMENT] != moment:
@@ -125,15 +134,15 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         # The mark of the session will add (new mark - old mark) for all shares then held; these came at `price`.
         gained += quantity * (mark[i] - price)
 
-        fill_i[k, 0] = t
-        fill_i[k, 1] = i
-        fill_i[k, 2] = slot_i[slot, SLOT_ID]
-        fill_i[k, 3] = slot_i[slot, SLOT_ORIGIN]
-        fill_i[k, 4] = moment
-        fill_f[k, 0] = quantity
-        fill_f[k, 1] = paid
-        fill_f[k, 2] = commission
-        fill_f[k, 3] = lost
+        fill_i[k, FILL_SESSION] = t
+        fill_i[k, FILL_SYMBOL] = i
+        fill_i[k, FILL_ORDER] = slot_i[slot, SLOT_ID]
+        fill_i[k, FILL_ORIGIN] = slot_i[slot, SLOT_ORIGIN]
+        fill_i[k, FILL_MOMENT] = moment
+        fill_f[k, FILL_SHARES] = quantity
+        fill_f[k, FILL_PRICE] = paid
+        fill_f[k, FILL_COMMISSION] = commission
+        fill_f[k, FILL_SLIPPAGE] = lost
         k += 1
         if capped:
             used[i] += abs(quantity)

@@ -18,6 +18,9 @@ from backtester.engine.types import (
     L_STATUS,
     ORDERS_FULL,
     PHASE,
+    PLAN_FIRST,
+    PLAN_ORDERS,
+    PLAN_ROWS,
     SESSION,
     SESSION_PHASE,
     STATUS,
@@ -70,7 +73,7 @@ def advance(state, market, rules, plan, tape, end):
         else:
             if not _has_row(plan, t):
                 return t, DECIDE
-            orders = plan.order_symbol.size if plan.first[2] == t else 0
+            orders = plan.order_symbol.size if plan.span[PLAN_ORDERS] == t else 0
             if n + state.i[EXPLICIT] + orders > state.order_shares.size:
                 return t, ORDERS_FULL
             if not _has_room(state, market, tape, t, orders):
@@ -82,7 +85,7 @@ def advance(state, market, rules, plan, tape, end):
 
 @kernel
 def _has_row(plan, t):
-    return plan.first[0] <= t < plan.first[0] + plan.first[1]
+    return plan.span[PLAN_FIRST] <= t < plan.span[PLAN_FIRST] + plan.span[PLAN_ROWS]
 
 
 @kernel

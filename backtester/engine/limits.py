@@ -1,7 +1,7 @@
 """The layers between what a strategy wants and what is ordered: law 11, docs/semantics.md section 4.
 
 Every function changes the weights of *named* symbols in place and only towards zero (the turnover cap: towards what is
-held). ``weights`` (N,) holds the wanted weight of named symbols and the current weight of all others; ``named`` (N,)
+held). ``weights`` (N,) holds the wanted weight of named symbols and the planned weight of all others; ``named`` (N,)
 is 1 for the former.
 """
 
@@ -49,6 +49,12 @@ def has_layers(rules):
     for k in (TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, MAX_TURNOVER):
         on = on or rules.f[k] < math.inf
     return on
+
+
+@kernel
+def exceeds(value, cap):
+    """Whether a sum of weights is above its cap by more than rounding."""
+    return value > cap * (1.0 + 1e-9) + 1e-12
 
 
 @kernel
@@ -123,7 +129,7 @@ def _target_volatility(state, market, rules, tape, t, weights, named):
         squares += (daily[k] - mean) * (daily[k] - mean)
     volatility = math.sqrt(squares / (count - 1)) * math.sqrt(SESSIONS_PER_YEAR)
     target = rules.f[TARGET_VOLATILITY]
-    if volatility > target:
+    if exceeds(volatility, target):
         _shrink(weights, named, target / volatility)
         record_event(state, tape, t, E_TARGET_VOLATILITY, BOOK, volatility, target, target / volatility)
 
@@ -152,7 +158,7 @@ def _cap_sectors(state, sector, cap, tape, t, weights, named):
     factor = np.ones(count)
     for s in range(count):
         before = fixed[s] + wanted[s]
-        if before > cap and wanted[s] > 0.0:
+        if exceeds(before, cap) and wanted[s] > 0.0:
             factor[s] = max(0.0, (cap - fixed[s]) / wanted[s])
             record_event(state, tape, t, E_MAX_SECTOR, s, before, fixed[s] + wanted[s] * factor[s], factor[s])
     for i in range(weights.size):
@@ -169,7 +175,7 @@ def _cap_gross(state, cap, tape, t, weights, named):
             wanted += abs(weights[i])
         else:
             fixed += abs(weights[i])
-    if fixed + wanted > cap and wanted > 0.0:
+    if exceeds(fixed + wanted, cap) and wanted > 0.0:
         factor = max(0.0, (cap - fixed) / wanted)
         record_event(state, tape, t, E_MAX_GROSS, BOOK, fixed + wanted, fixed + wanted * factor, factor)
         _shrink(weights, named, factor)
@@ -180,7 +186,7 @@ def _cap_net(state, cap, tape, t, weights, named):
     net = 0.0
     for i in range(weights.size):
         net += weights[i]
-    if abs(net) <= cap:
+    if not exceeds(abs(net), cap):
         return
     side = 1.0 if net > 0.0 else -1.0  # the heavier side
     wanted = 0.0
@@ -220,7 +226,7 @@ def _cap_turnover(state, cap, tape, t, weights, named, kept):
     for i in range(weights.size):
         if named[i] == 1 and kept[i] == 0:
             turnover += abs(weights[i] - current_weight(shares[i], mark[i], equity))
-    if turnover <= cap:
+    if not exceeds(turnover, cap):
         return
     factor = cap / turnover
     for i in range(weights.size):

@@ -17,6 +17,7 @@ from backtester.engine.types import (
     LEDGER,
     ORDER_INTS,
     PEAK,
+    PLAN_INTS,
     PREVIOUS_EQUITY,
     SESSION,
     SLOT_FLOATS,
@@ -133,13 +134,13 @@ def longer_tape(tape: Tape, sessions: int) -> Tape:
     )
 
 
-def new_plan(rows: int, symbols: int) -> Plan:
-    """A plan of ``rows`` rows with nothing in it."""
+def new_plan(rows: int, symbols: int, targets: int = 1) -> Plan:
+    """A plan of up to ``rows`` sessions with nothing in it, and room for targets in its first ``targets`` rows."""
     return Plan(
-        first=np.zeros(3, np.int64),
+        span=np.zeros(PLAN_INTS, np.int64),
         kind=np.zeros(rows, np.uint8),
-        weights=np.zeros((rows, symbols)),
-        named=np.zeros((rows, symbols), np.uint8),
+        weights=np.zeros((targets, symbols)),
+        named=np.zeros((targets, symbols), np.uint8),
         order_symbol=np.zeros(0, np.int64),
         order_at=np.zeros(0, np.int64),
         order_shares=np.zeros(0),

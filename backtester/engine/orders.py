@@ -11,6 +11,10 @@ from backtester.engine.tape import record_event
 from backtester.engine.types import (
     E_CANCELLED,
     EXPLICIT,
+    ORDER_MOMENT,
+    ORDER_ORIGIN,
+    ORDER_SESSION,
+    ORDER_SYMBOL,
     SLOT_CHARGED,
     SLOT_FLOATS,
     SLOT_ID,
@@ -57,10 +61,10 @@ def difference(desired, held):
 def record_order(counters, order_i, order_f, t, symbol, moment, origin, shares):
     """Put an order on the tape (its tables ``order_i``, ``order_f``) once its shares are known; return its id."""
     k = counters[TAPE_ORDERS]
-    order_i[k, 0] = t
-    order_i[k, 1] = symbol
-    order_i[k, 2] = moment
-    order_i[k, 3] = origin
+    order_i[k, ORDER_SESSION] = t
+    order_i[k, ORDER_SYMBOL] = symbol
+    order_i[k, ORDER_MOMENT] = moment
+    order_i[k, ORDER_ORIGIN] = origin
     order_f[k] = shares
     counters[TAPE_ORDERS] = k + 1
     return k

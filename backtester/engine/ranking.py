@@ -12,6 +12,9 @@ from backtester.engine.selection import LONG, SHORT, make_keys, mark_sides
 # Ways to weight the names of one side.
 EQUAL, BY_SCORE, INVERSE_VOLATILITY = 0, 1, 2
 
+# Its inverse is still finite.
+SMALLEST_RISK = 1e-300
+
 # Indices of the settings of `rank_rows`: names a side (a fraction if below 1), sum of absolute weights, fewest names a
 # side, and one of the ways above.
 R_LONG, R_SHORT, R_GROSS, R_MIN_NAMES, R_WEIGHTING = range(5)
@@ -34,7 +37,7 @@ def rank_rows(scores, eligible, volatility, sector, settings, weights):
             allowed[i] = eligible[r, i]
         if settings[R_WEIGHTING] == INVERSE_VOLATILITY:
             for i in range(n):
-                if not (math.isfinite(risk[i]) and risk[i] > 0.0):
+                if not (math.isfinite(risk[i]) and risk[i] > SMALLEST_RISK):
                     allowed[i] = 0
         if sector.size > 0:
             _rank_sectors(scores[r], allowed, risk, sector, settings, weights[r], side, keys)
@@ -124,7 +127,7 @@ def _median(score, allowed):
             known[count] = score[i]
             count += 1
     ordered = np.sort(known[:count])
-    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2.0
+    return ordered[(count - 1) // 2] / 2.0 + ordered[count // 2] / 2.0
 
 
 @kernel
@@ -174,7 +177,15 @@ def _rank_sectors(score, allowed, risk, sector, settings, weights, side, keys):
 
 @kernel
 def _sector_names(settings, count, ranked):
-    return _fit(_sector_side(settings[R_LONG], count, ranked), _sector_side(settings[R_SHORT], count, ranked), count)
+    """Names a side in a sector of ``count`` >= 2 of ``ranked`` names: at least one of each side that was asked for."""
+    longs = _sector_side(settings[R_LONG], count, ranked)
+    shorts = _sector_side(settings[R_SHORT], count, ranked)
+    both = longs > 0 and shorts > 0
+    longs, shorts = _fit(longs, shorts, count)
+    if both:
+        longs = min(max(longs, 1), count - 1)
+        shorts = min(max(shorts, 1), count - longs)
+    return longs, shorts
 
 
 @kernel

@@ -83,15 +83,18 @@ SESSIONS_PER_YEAR = 252.0
 class Plan(NamedTuple):
     """What is to be done at the decisions of some sessions, and explicit orders for the next decision."""
 
-    first: Ints  # (3,) the session of row 0, the number of rows, the session of the explicit orders
+    span: Ints  # (PLAN_INTS,) which sessions it is for
     kind: Bytes  # (R,) NOTHING, ALL or NAMED
-    weights: Floats  # (R, N) target weights; finite
-    named: Bytes  # (R, N) 1 where a weight counts; read in NAMED rows only
+    weights: Floats  # (R, N) target weights, finite; one row will do if only row 0 is not NOTHING
+    named: Bytes  # as weights: 1 where a weight counts; read in NAMED rows only
     order_symbol: Ints  # (M,) explicit orders, in the order of submission
     order_at: Ints  # (M,) AT_OPEN or AT_CLOSE (AT_SAME_CLOSE where the execution says so); CANCEL; REARM
     order_shares: Floats  # (M,) signed
 
 
+# Indices of Plan.span: the session of row 0, the number of rows, the session of the explicit orders.
+PLAN_FIRST, PLAN_ROWS, PLAN_ORDERS = range(3)
+PLAN_INTS = 3
 # Plan.kind.
 NOTHING, ALL, NAMED = 0, 1, 2
 # Plan.order_at, beyond the moments.

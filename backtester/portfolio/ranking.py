@@ -15,6 +15,8 @@ from backtester.errors import ConfigError, StrategyError, did_you_mean
 
 Weighting = Literal["equal", "score", "inverse_volatility"]
 
+# More names than any market has: beyond, products of two counts would overflow.
+MOST_NAMES = 1_000_000_000
 # A table of this many sectors is made at every ranking; codes beyond are a mistake, such as industry numbers.
 MOST_SECTORS = 100_000
 
@@ -54,7 +56,7 @@ class Ranking:
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
                 raise ConfigError(f"{key} is {value!r}; it must be a number of names, or a fraction below 1.")
-            if not (value >= 0 and math.isfinite(value) and (value < 1 or value == int(value))):
+            if not (0 <= value <= MOST_NAMES and (value < 1 or value == int(value))):
                 raise ConfigError(f"{key} is {value!r}; it must be a whole number of names, or a fraction below 1.")
         if self.long == 0 and self.short == 0:
             raise ConfigError("long and short are both 0; ask for names on at least one side.")
@@ -163,7 +165,12 @@ def trailing_volatility(returns: NDArray[np.float64], rows: range) -> NDArray[np
     """Standard deviation (ddof = 1) of the 63 daily returns up to and including each session of ``rows``.
 
     ``returns`` is (T, N); the result (len(rows), N), NaN with fewer than 20 known returns.
+
+    Raises:
+        StrategyError: a row is outside the returns.
     """
+    if returns.ndim != 2 or (len(rows) and not 0 <= min(rows) <= max(rows) < len(returns)):
+        raise StrategyError(f"{rows} are not all rows of returns of shape {returns.shape}.")
     out = np.empty((len(rows), returns.shape[1]))
     sessions = np.arange(rows.start, rows.stop, rows.step)
     trailing_volatilities(_frozen(returns, np.float64), sessions, VOLATILITY_MINIMUM, VOLATILITY_WINDOW, out)

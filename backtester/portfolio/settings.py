@@ -186,8 +186,8 @@ class Order:
 
     Attributes:
         symbol: the symbol, as in the panel.
-        shares: shares to buy (positive) or sell (negative); finite. Cut towards zero to a multiple of the lot; an order
-            of nothing is refused, with an event.
+        shares: shares to buy (positive) or sell (negative), at most 1e15. Cut towards zero to a multiple of the lot; an
+            order of nothing is refused, with an event.
         at: fill at the ``"open"`` or the ``"close"`` of the next session; None: at the moment that the execution names.
 
     Raises:
@@ -201,7 +201,7 @@ class Order:
     def __post_init__(self) -> None:
         """Check every field."""
         _symbol(self)
-        _number(self, "shares", error=StrategyError)
+        _number(self, "shares", least=-1e15, most=1e15, error=StrategyError)
         _choice(self, "at", (None, "open", "close"), StrategyError)
 
 
