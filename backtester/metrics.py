@@ -154,7 +154,9 @@ def run_metrics(dates: NDArray[np.datetime64], ledger: Floats, cash: float, fill
 
     ``return_gross + interest - cost_commission - cost_slippage - cost_borrow = return_net``, all per year and
     arithmetic (law 6 divided by the equity before). A date is ``""`` where there is none, and ``"start"`` for a peak
-    before the first session.
+    before the first session. ``first_position`` is the first session that closes with a position, and
+    ``sessions_before_position`` the number of sessions before it, all of them where there is none: they count in every
+    figure.
 
     Args:
         dates: (T,) the sessions.
@@ -166,6 +168,8 @@ def run_metrics(dates: NDArray[np.datetime64], ledger: Floats, cash: float, fill
     returns = simple_returns(equity, cash)
     fall = max_drawdown(equity, cash)
     sold_short = ledger[:, L_SHORT]
+    invested = np.flatnonzero((ledger[:, L_LONG] != 0.0) | (sold_short != 0.0))
+    first = int(invested[0]) if invested.size else -1
     profit = ledger[:, L_PRICE_PNL] + ledger[:, L_DIVIDENDS]
     paid = {
         "cost_commission": per_year(ledger[:, L_COMMISSION], equity, cash),
@@ -193,6 +197,8 @@ def run_metrics(dates: NDArray[np.datetime64], ledger: Floats, cash: float, fill
         "exposure_gross": average_exposure(ledger[:, L_LONG] + sold_short, equity),
         "exposure_net": average_exposure(ledger[:, L_LONG] - sold_short, equity),
         "fills": int(fills),
+        "first_position": _day(dates, first),
+        "sessions_before_position": first if first >= 0 else int(equity.size),
     }
 
 

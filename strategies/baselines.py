@@ -6,26 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backtester as bt
+from strategies.checks import whole
 
 
 class EqualWeight(bt.Strategy):
     """Buy every tradable member in equal parts and hold: one decision, or one every ``every`` sessions if given."""
 
     def __init__(self, every: int | None = None) -> None:
-        """Without ``every`` what is bought once is kept."""
+        """Without ``every`` it buys when it holds nothing, and keeps what it has bought."""
         self.rebalance = every is not None
-        self.every = every or 1
-
-    def on_start(self, universe: bt.Universe) -> None:
-        """Nothing is held yet."""
-        self._bought = False
+        self.every = 1 if every is None else whole("every", every)
 
     def decide(self, view: bt.View) -> NDArray[np.float64] | None:
-        """Equal weights, the first time or every time."""
-        held = view.tradable & view.member
-        if (self._bought and not self.rebalance) or not held.any():
+        """Equal weights; none where something is to be kept, or on its way."""
+        if not self.rebalance and (view.book.shares.any() or view.book.resting.any()):
             return None
-        self._bought = True
+        held = view.tradable & view.member
+        if not held.any():
+            return None
         target: NDArray[np.float64] = held / held.sum()
         return target
 
@@ -35,7 +33,9 @@ class Placebo(bt.Strategy):
 
     def __init__(self, seed: int = 0, *, long: float = 50, short: float = 50, every: int = 1) -> None:
         """``seed`` and the date determine the scores, wherever a run starts."""
-        self.seed, self.long, self.short, self.every = seed, long, short, every
+        bt.Ranking(long, short)  # refuses what cannot be ranked
+        self.seed, self.every = whole("seed", seed, least=0), whole("every", every)
+        self.long, self.short = long, short
 
     def decide(self, view: bt.View) -> NDArray[np.float64]:
         """Rank scores drawn for today."""

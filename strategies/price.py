@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backtester as bt
+from strategies.checks import whole
 
 
 class Momentum(bt.Strategy):
@@ -15,10 +16,12 @@ class Momentum(bt.Strategy):
         self, lookback: int = 252, skip: int = 21, *, long: float = 50, short: float = 50, every: int = 21
     ) -> None:
         """Returns are total returns; the last ``skip`` sessions are left out, as they tend to reverse."""
-        if not 0 <= skip < lookback:
-            raise bt.ConfigError(f"skip is {skip}, lookback {lookback}; skip must be at least 0 and below lookback.")
-        self.lookback, self.skip, self.long, self.short, self.every = lookback, skip, long, short, every
-        self.warmup = lookback + 1
+        bt.Ranking(long, short)  # refuses what cannot be ranked
+        self.lookback, self.skip = whole("lookback", lookback), whole("skip", skip, least=0)
+        if self.skip >= self.lookback:
+            raise bt.ConfigError(f"skip is {skip}, lookback {lookback}; skip must be below lookback.")
+        self.long, self.short, self.every = long, short, whole("every", every)
+        self.warmup = self.lookback + 1
 
     def decide(self, view: bt.View) -> NDArray[np.float64]:
         """Rank by the return of the look-back window."""
@@ -31,10 +34,10 @@ class Reversal(bt.Strategy):
 
     def __init__(self, lookback: int = 5, *, long: float = 50, short: float = 50, every: int = 1) -> None:
         """Returns are total returns."""
-        if lookback < 1:
-            raise bt.ConfigError(f"lookback is {lookback}; it must be at least 1.")
-        self.lookback, self.long, self.short, self.every = lookback, long, short, every
-        self.warmup = lookback + 1
+        bt.Ranking(long, short)  # refuses what cannot be ranked
+        self.lookback, self.every = whole("lookback", lookback), whole("every", every)
+        self.long, self.short = long, short
+        self.warmup = self.lookback + 1
 
     def decide(self, view: bt.View) -> NDArray[np.float64]:
         """Rank by the return of the look-back window, upside down."""

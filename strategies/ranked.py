@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backtester as bt
+from strategies.checks import whole
 
 Floats = NDArray[np.float64]
 
@@ -31,8 +32,7 @@ class RankedLongShort(bt.Strategy):
     ) -> None:
         """See `bt.rank_long_short`; ``every`` and ``warmup`` as in `bt.Strategy`."""
         self.ranking = bt.Ranking(long, short, weights, gross, min_names, sector_neutral)
-        self.every = every
-        self.warmup = warmup
+        self.every, self.warmup = whole("every", every), whole("warmup", warmup)
 
     def decide(self, view: bt.View) -> Floats:
         """Rank today's scores."""

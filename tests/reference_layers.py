@@ -68,7 +68,8 @@ def limit(
         named = sum(abs(w[n]) for n in among if n in raw)
         fixed = sum(abs(w[n]) for n in among if n not in raw)
         if (always or exceeds(fixed + named, cap)) and named > 0:
-            factor = max(0.0, (cap - fixed) / named)
+            factor = (cap - fixed) / named
+            factor = factor if factor > 1e-9 else 0.0
             w.update({n: w[n] * factor for n in among if n in raw})
             event(name, item, before, before - math.copysign((1 - factor) * named, before), factor)
 

@@ -117,8 +117,10 @@ def test_out_is_the_folder_of_the_run() -> None:
     call("run", "small.toml", "--out", "here/mine")
     assert (Path("here") / "mine" / "run.json").is_file()
     assert not Path("runs").exists()
-    assert "the same run" in call("run", "small.toml", "--out", "here/mine").output
-    assert "exists already" in refused("run", "small.toml", "--set", "strategy.long=3", "--out", "here/mine")
+    assert "the same run" in call("run", "small.toml", "--out", "here/mine", "--overwrite").output
+    again = refused("run", "small.toml", "--set", "strategy.long=3", "--out", "here/mine")
+    assert "holds a run already" in again
+    assert "--overwrite" in again
     call("run", "small.toml", "--set", "strategy.long=3", "--out", "here/mine", "--overwrite")
 
 
@@ -126,6 +128,24 @@ def test_a_folder_of_something_else_is_refused_before_the_run() -> None:
     Path("photos").mkdir()
     (Path("photos") / "a.jpg").write_text("")
     assert "holds no run" in refused("run", "small.toml", "--out", "photos", "--overwrite")
+
+
+def test_a_place_that_cannot_take_a_run_is_refused_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    call("run", "small.toml", "--out", "mine")
+    Path("file").write_text("")
+
+    def never(*_: Any) -> None:
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr("backtester.cli.running.run_config", never)
+    assert "replace it with --overwrite" in refused("run", "small.toml", "--out", "mine")
+    assert "file is no folder" in refused("run", "small.toml", "--out", "file", "--overwrite")
+    assert "file is no folder" in refused("run", "small.toml", "--out", "file/below/mine")
+    Path("runs").write_text("")
+    assert "runs is no folder" in refused("run", "small.toml")
+    assert "runs is no folder" in refused("demo")
+    monkeypatch.setattr(os, "access", lambda _, mode, **__: not mode & os.W_OK)
+    assert "may not be written to" in refused("run", "small.toml", "--out", "new")
 
 
 def test_a_dataset_and_scores_from_files() -> None:
@@ -156,44 +176,27 @@ def test_a_dataset_and_scores_from_files() -> None:
     assert str(result.dates[-1]) == "2015-03-31"
     assert result.metrics["fills"] > 0
 
-    assert "holds a dataset already" in refused(
-        "data", "import", "bars.csv", "--out", "data/made", "--basis", "as_traded"
-    )
+    message = refused("data", "import", "bars.csv", "--out", "data/made", "--basis", "as_traded")
+    assert "holds a dataset already" in message
+    assert "--overwrite" in message
+    call("data", "import", "bars.csv", "--out", "data/made", "--basis", "as_traded", "--overwrite")
     assert "Did you mean 'as_traded'?" in refused(
         "data", "import", "bars.csv", "--out", "other", "--basis", "as-traded"
     )
 
 
-def test_scores_that_cannot_be_used() -> None:
-    def scores(frame: pd.DataFrame) -> str:
-        frame.to_parquet("scores.parquet")
-        return refused("run", "small.toml", "--set", "scores.path=scores.parquet")
-
-    good = pd.DataFrame({"date": pd.to_datetime(["2015-01-05"] * 2), "symbol": ["S01", "S02"], "score": [1.0, 2.0]})
-    assert "no column 'score'" in scores(good.rename(columns={"score": "value"}))
-    assert "hold S01 on 2015-01-05" in scores(pd.concat([good, good]))
-    assert "something that is no date" in scores(good.assign(date="soon"))
-    Path("scores.parquet").write_text("no Parquet")
-    assert "Cannot read the scores" in refused("run", "small.toml", "--set", "scores.path=scores.parquet")
-    assert "Cannot read the scores" in refused("run", "small.toml", "--set", "scores.path=nowhere.parquet")
+def test_another_class_drops_the_arguments_of_the_file() -> None:
+    output = call("run", "small.toml", "--set", "strategy.lookback=3", "--set", "strategy.class=strategies:Reversal",
+                  "--set", "strategy.long=4").output  # fmt: skip
+    dropped = "Note: --set strategy.class: dropped what the file says of strategies:RankedLongShort: long, short."
+    assert dropped in " ".join(output.split())
+    told = bt.Result.load(only_run()).settings["strategy"]
+    assert (told["lookback"], told["long"], told["short"]) == (3, 4, 50)
+    assert "Note" not in call("run", "small.toml", "--set", "strategy.class=strategies:RankedLongShort").output
 
 
-def test_a_ranked_strategy_without_scores_says_where_they_come_from() -> None:
-    market = bt.synthetic(24, 90, 3)
-    frame = pd.DataFrame(
-        {
-            "date": market.panel.dates.astype("datetime64[s]").repeat(24),
-            "symbol": list(market.panel.symbols) * 90,
-            **{key: getattr(market.panel, key).ravel() for key in ("open", "close", "volume")},
-        }
-    )
-    frame.to_parquet("bars.parquet")
-    Path("real.toml").write_text(
-        CONFIG.replace("synthetic = { symbols = 24, sessions = 90, seed = 3 }", 'path = "bars.parquet"')
-    )
-    message = refused("run", "real.toml")
-    assert "needs scores" in message
-    assert "[scores]" in message
+def test_version() -> None:
+    assert call("--version").output == f"backtester {bt.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -210,6 +213,8 @@ def test_a_ranked_strategy_without_scores_says_where_they_come_from() -> None:
         ("strategy.class=nowhere.py:Mine", ["there is no file", "nowhere.py"]),
         ("strategy.lnog=5", ["strategy.lnog: there is no such argument", "Did you mean 'long'?"]),
         ("strategy.long=-5", ["strategy.long: RankedLongShort refused its arguments: long is -5"]),
+        ("strategy.every=0", ["strategy.every: RankedLongShort refused its arguments: every is 0"]),
+        ("strategy.warmup=x", ["strategy.warmup: RankedLongShort refused its arguments: warmup is 'x'"]),
         ("data.synthetic.symbls=5", ["data.synthetic", "symbls", "Did you mean 'symbols'?"]),
         ("data.synthetic.symbols=1", ["too small"]),
         ("data.start=2030-01-01", ["no session"]),
@@ -292,23 +297,6 @@ def test_debug_shows_the_traceback_anywhere_on_the_line() -> None:
         finished = call(*line, code=1)
         assert isinstance(finished.exception, bt.ConfigError)
     assert isinstance(call("run", "no.toml", code=1).exception, SystemExit)
-
-
-def test_new_strategy_runs_at_once_and_is_never_overwritten() -> None:
-    finished = call("new", "strategy", "mean-reversion")
-    assert "python -m backtester run mean_reversion.toml" in finished.output
-    assert "class MeanReversion(bt.Strategy)" in Path("mean_reversion.py").read_text()
-    call("run", "mean_reversion.toml", "--set", "data.synthetic.sessions=60")
-    Path("mean_reversion.py").unlink()
-    assert "mean_reversion.toml exists already" in refused("new", "strategy", "MeanReversion")
-    assert not Path("mean_reversion.py").exists()
-    call("new", "strategy", "RSI2", "--dir", "ideas")
-    assert Path("ideas/rsi_2.py").exists()
-
-
-@pytest.mark.parametrize("name", ["3ducks", "a/b", "../x", "naïve", ""])
-def test_names_that_are_none(name: str) -> None:
-    assert "is no name for a strategy" in refused("new", "strategy", name)
 
 
 def test_list() -> None:

@@ -360,3 +360,39 @@ def test_a_view_shows_nothing_of_the_future(seed):
         other = seen(altered_after(drawn.market, t, rng), changed)
         for s in range(t + 1):
             assert whole[s] == other[s], f"the view of session {s} shows something of a session after {t}"
+
+
+# -- the kernel checks no index: the room it asks for must be enough ---------------------------------------------------
+
+GUARD = 4096  # rows behind a table that nothing may write to
+
+
+def guarded(table, rows):
+    """A copy of a table with ``rows`` rows, and rows behind it that show if the kernel wrote too far."""
+    whole = np.full((rows + GUARD, *table.shape[1:]), 77, table.dtype)
+    kept = table[:rows]
+    whole[: len(kept)] = kept
+    return whole[:rows]
+
+
+@each_setting
+@each_seed
+def test_the_kernel_never_writes_past_a_table(seed, settings, monkeypatch):
+    styles = ["orders", "named", "full", "ranked"][: 1 + seed]
+    rng = np.random.default_rng(seed)
+    drawn = make_case(rng, replace(SHAPE, acting=0.3), settings, styles, 3.0, ("on_fill", "on_halt"))
+    seen = []
+
+    def grown(tape, rows):
+        tables = [guarded(table, rows) for table in tape[1:]]
+        seen.extend(tables)
+        return tape._replace(**dict(zip(tape._fields[1:], tables, strict=True)))
+
+    real = memory.new_tape
+    monkeypatch.setattr(memory, "new_tape", lambda sessions, symbols: grown(real(sessions, symbols), 0))
+    # One row more at a time, so that a phase begins as soon as the kernel says that there is just enough room.
+    monkeypatch.setattr(memory, "grow_tape", lambda tape, state: grown(tape, len(tape.order_f) + 1))
+    result = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(settings))
+    assert len(result.tape.event_f) > 20
+    for table in seen:
+        assert (table.base[len(table) :] == 77).all()

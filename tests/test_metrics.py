@@ -192,6 +192,14 @@ def test_metrics_of_a_run_that_did_nothing() -> None:
     assert math.isnan(got["hit_rate"])
 
 
+def test_the_first_position() -> None:
+    flat, short = {L_EQUITY: 1000.0, L_CASH: 1000.0}, {L_EQUITY: 1000.0, L_CASH: 1500.0, L_SHORT: 500.0}
+    got = m.run_metrics(DATES, ledger_of([flat, short]), 1000.0, fills=1)
+    assert (got["first_position"], got["sessions_before_position"]) == ("2024-01-03", 1)
+    got = m.run_metrics(DATES, ledger_of([flat, flat]), 1000.0, fills=0)
+    assert (got["first_position"], got["sessions_before_position"]) == ("", 2)
+
+
 def test_metrics_of_one_session_that_falls() -> None:
     got = m.run_metrics(DATES[:1], ledger_of([{L_EQUITY: 900.0}]), 1000.0, fills=1)
     assert got["max_drawdown"] == pytest.approx(0.1)

@@ -107,7 +107,9 @@ def test_a_small_sector_keeps_both_sides():
         ({"long": 0.6, "short": 0.6}, "more than the whole universe"),
         ({"long": 1, "short": 1, "weights": "scores"}, "Did you mean 'score'?"),
         ({"long": 1, "short": 1, "gross": 0}, "gross is 0"),
+        ({"long": 1, "short": 1, "gross": "x"}, "gross is 'x'"),
         ({"long": 1, "short": 1, "min_names": 0}, "min_names is 0"),
+        ({"long": 1, "short": 1, "min_names": float("nan")}, "min_names is nan"),
     ],
 )
 def test_wrong_settings(arguments, message):

@@ -58,6 +58,18 @@ def test_equal_weight_buys_once_and_holds(market):
     assert monthly.fills["date"].nunique() == 15  # sessions 0, 21, .. 294
 
 
+def test_equal_weight_keeps_nothing_in_mind(market):
+    strategy = strategies.EqualWeight()
+    whole = bt.run(market, strategy, **FREE)
+    for cut in (1, 2, 50):
+        first = bt.Simulation(market, strategy, **FREE)
+        first.advance(cut)
+        rest = bt.Simulation(market, strategies.EqualWeight(), snapshot=first.snapshot(), **FREE)
+        rest.advance()
+        assert rest.finish() == whole
+    assert vars(strategy) == vars(strategies.EqualWeight())
+
+
 def test_a_placebo_knows_nothing_and_repeats(market):
     def run(seed, panel=market):
         return bt.run(panel, strategies.Placebo(seed, long=5, short=5), **FREE)
@@ -88,7 +100,20 @@ def test_ranked_needs_scores(market):
     ("make", "message"),
     [
         (lambda: strategies.Momentum(lookback=5, skip=5), "skip is 5"),
+        (lambda: strategies.Momentum(lookback=5.5, skip=1), "lookback is 5.5"),
+        (lambda: strategies.Momentum(skip=-1), "skip is -1"),
+        (lambda: strategies.Momentum(every=0), "every is 0"),
+        (lambda: strategies.Momentum(long=2.5), "long is 2.5"),
         (lambda: strategies.Reversal(lookback=0), "lookback is 0"),
+        (lambda: strategies.Reversal(lookback=True), "lookback is True"),
+        (lambda: strategies.Reversal(every="5"), "every is '5'"),
+        (lambda: strategies.Reversal(short=-1), "short is -1"),
+        (lambda: strategies.Placebo(seed=-1), "seed is -1"),
+        (lambda: strategies.Placebo(every=1.5), "every is 1.5"),
+        (lambda: strategies.Placebo(long=0, short=0), "both 0"),
+        (lambda: strategies.EqualWeight(every=0), "every is 0"),
+        (lambda: strategies.RankedLongShort(every=0), "every is 0"),
+        (lambda: strategies.RankedLongShort(warmup=2.0), "warmup is 2.0"),
         (lambda: strategies.RankedLongShort(long=-3), "long is -3"),
     ],
 )

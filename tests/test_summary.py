@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from test_result import empty_result, make_result
 
+from backtester.engine.types import L_SHORT
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 from backtester.report.summary import count_events, flattering, print_summary, sparkline, summarise
 from backtester.result import Result
@@ -37,7 +38,9 @@ def test_a_page_with_everything() -> None:
         "1,000 to 1,015",
         "+1.50 %",
         "max drawdown from 2024-01-02 to 2024-01-03, recovered 2024-01-05",
-        "return a year before costs",
+        "CAGR",
+        "arithmetic return a year before costs",
+        "arithmetic return a year after costs",
         "max sector 1, max gross 1",
         "split 1, settlement 1, order split 1",
         "Halted since 2024-01-05",
@@ -92,6 +95,32 @@ def test_a_halt_that_lasts_is_said() -> None:
 def test_careful_settings_flatter_nothing() -> None:
     assert flattering(settings(Costs(), RiskLimits(), volume_cap=0.1)) == []
     assert flattering(settings(Costs(commission_bps=0, commission_min=1), RiskLimits(), volume_cap=0.1)) == []
+
+
+def test_a_run_without_a_fill_says_why() -> None:
+    def why(**changes: Any) -> str:
+        text = " ".join(printed(dataclasses.replace(empty_result(3), **changes), width=200).split())
+        assert "no fill: " in text
+        return text.split("no fill: ")[1]
+
+    told = make_result().settings
+    assert why().startswith("no decision led to an order")
+    assert why(settings=told | {"strategy": {"warmup": 9}}).startswith("the warmup takes 9 sessions, and the run has 3")
+    nothing = {"scores_file": {"name": "s.parquet", "sha256": "0" * 64, "known": 0}}
+    assert why(settings=told | nothing).startswith("no score is known: s.parquet")
+    assert why(resting_orders=make_result().resting_orders).startswith("the orders still rest")
+    tape = empty_result(3).tape._replace(order_i=make_result().tape.order_i[:1], order_f=np.ones(1))
+    assert why(tape=tape).startswith("of 1 order none could be filled")
+    assert summarise(make_result())["no_fill"] == summarise(empty_result())["no_fill"] == ""
+    assert "no fill" not in printed(make_result())
+
+
+def test_the_first_position_is_shown() -> None:
+    ledger = make_result().tape.ledger.copy()
+    ledger[1:, L_SHORT] = 10.0
+    text = printed(make_result(tape=make_result().tape._replace(ledger=ledger)))
+    assert "first position 2024-01-02, 1 session before it" in text
+    assert "first position" not in printed(make_result())
 
 
 def test_sparkline() -> None:

@@ -15,9 +15,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from backtester.errors import BacktesterError
+from backtester.errors import BacktesterError, DataError
 
 RUNS = Path("runs")
+SET = "Replace a setting of the file; may be repeated. Another strategy.class drops the file's other [strategy] keys."
 
 
 class Commands(TyperGroup):
@@ -56,25 +57,43 @@ app.add_typer(data, name="data")
 app.add_typer(new, name="new")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from backtester import __version__
+
+        typer.echo(f"backtester {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None: ...
+
+
 @app.command()
 def run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A config file, TOML.")],
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Replace a setting of the file; may be repeated."),
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help=SET),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run [runs/NAME-HASH].")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run at --out.")] = False,
 ) -> None:
     """Run a backtest as a config describes it, print its summary and save it."""
     from backtester.cli.config import read_config
-    from backtester.cli.running import check_place, run_config, save_run
+    from backtester.cli.running import check_place, check_runs, run_config, save_run
     from backtester.report import print_summary
 
     checked = read_config(config, settings or [])
     if out is not None:
-        check_place(out)
-    result = run_config(checked)
+        check_place(out, overwrite)
+    else:
+        check_runs(RUNS)
+    result = run_config(checked, lambda line: typer.secho(f"Note: {line}\n", fg="yellow"))
     print_summary(result)
     folder, is_new = save_run(result, RUNS, out=out, overwrite=overwrite, config=checked)
     typer.echo(f"\nsaved to {folder}" if is_new else f"\nthe same run is in {folder} already")
@@ -134,7 +153,10 @@ def import_(
 ) -> None:
     """Import files of daily bars into a dataset."""
     from backtester.market.ingest import import_files
+    from backtester.market.store import is_dataset
 
+    if not overwrite and is_dataset(out):
+        raise DataError(f"{out} holds a dataset already. Choose another folder, or replace it with --overwrite.")
     report = import_files(
         files,
         out,

@@ -118,6 +118,7 @@ class Config:
     execution: Execution
     run: RunSection
     places: Places
+    notes: tuple[str, ...] = ()  # for the reader: what the command line has dropped
 
     @property
     def name(self) -> str:
@@ -172,11 +173,12 @@ def parse_config(text: str, file: Path, settings: Sequence[str] = ()) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is no valid TOML: {error}.") from error
     places = Places(file, text)
-    for setting in settings:
-        keys, value = parse_setting(setting)
+    parsed = [(*parse_setting(setting), setting) for setting in settings]
+    notes = _drop_arguments(data, [value for keys, value, _ in parsed if keys == ("strategy", "class")])
+    for keys, value, setting in parsed:
         _replace(data, keys, value, setting)
         places.add(keys)
-    return _check(data, places)
+    return dataclasses.replace(_check(data, places), notes=notes)
 
 
 def is_file_class(name: str) -> bool:
@@ -192,6 +194,18 @@ def _read(file: Path) -> str:
         raise ConfigError(f"There is no config file {file}.{did_you_mean(file.name, near)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read the config file {file}: {error}.") from error
+
+
+def _drop_arguments(data: dict[str, Any], classes: Sequence[Any]) -> tuple[str, ...]:
+    """Drop the file's arguments of a strategy that the command line replaces by another class."""
+    section = data.get("strategy")
+    if not classes or not isinstance(section, dict) or section.get("class") in (None, classes[-1]):
+        return ()
+    dropped = [key for key in section if key != "class"]
+    data["strategy"] = {"class": section["class"]}
+    if not dropped:
+        return ()
+    return (f"--set strategy.class: dropped what the file says of {section['class']}: {', '.join(dropped)}.",)
 
 
 def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: str) -> None:

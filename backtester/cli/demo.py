@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from backtester.cli.config import parse_config
-from backtester.cli.running import run_config, save_run
+from backtester.cli.running import check_runs, run_config, save_run
 
 if TYPE_CHECKING:
     from backtester.result import Result
@@ -61,6 +61,7 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
     """
     from backtester.report import print_summary
 
+    check_runs(runs)
     console.print(f"A synthetic market: {SYMBOLS} symbols, {SESSIONS:,} sessions, seed {seed}.", style="dim")
     results = []
     for name, strategy in _STRATEGIES.items():
@@ -70,6 +71,6 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
         folder, is_new = save_run(result, runs, config=config)
         console.print()
         print_summary(result, console)
-        console.print(f"{'saved to' if is_new else 'already in'} {folder}", style="dim")
+        console.print(f"\n{'saved to' if is_new else 'already in'} {folder}", style="dim")
         results.append(result)
     return results

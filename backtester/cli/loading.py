@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -74,8 +75,12 @@ def build(kind: Callable[..., T], arguments: Mapping[str, Any], complain: Compla
     try:
         return kind(**arguments)
     except (BacktesterError, TypeError, ValueError) as error:
-        about = next((key for key in arguments if key in str(error)), None)
-        raise complain(about, f"{kind.__name__} refused its arguments: {error}") from error
+        raise complain(_subject(str(error), arguments), f"{kind.__name__} refused its arguments: {error}") from error
+
+
+def _subject(message: str, arguments: Mapping[str, Any]) -> str | None:
+    """The argument that a message is about: the first one that it names."""
+    return next((word for word in re.findall(r"\w+", message) if word in arguments), None)
 
 
 def takes(kind: type, argument: str) -> bool:

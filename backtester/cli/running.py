@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backtester.cli.config import Config, is_file_class
 from backtester.cli.loading import build, load_class, takes
+from backtester.cli.scores import read_scores
 from backtester.cli.toml import to_toml
 from backtester.errors import BacktesterError, DataError, RunError, StrategyError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from backtester.market.panel import Panel
     from backtester.result import Result
     from backtester.strategy import Strategy
@@ -21,8 +23,15 @@ if TYPE_CHECKING:
 CONFIG = "config.toml"
 
 
-def run_config(config: Config) -> Result:
+def run_config(config: Config, tell: Callable[[str], object] | None = None) -> Result:
     """Run what a config describes.
+
+    The settings of a run with ``[scores]`` hold under ``scores_file`` the name of the file, the SHA-256 of its bytes
+    and how many of its scores are known and lie in the panel, so other scores are another run.
+
+    Args:
+        config: what to run.
+        tell: called with lines for the reader: what was left out.
 
     Raises:
         BacktesterError: in the config, the data, the scores or the strategy; mistakes of the config are named by line.
@@ -30,14 +39,21 @@ def run_config(config: Config) -> Result:
     import backtester as bt
 
     strategy = load_strategy(config)  # the quickest to fail comes first
+    given = None if config.scores is None else read_scores(config.path("scores"))
     panel, planted = load_data(config)
     scores = planted
-    if config.scores is not None:
-        scores = read_scores(config.path("scores"))
-        first, last = panel.dates[0], panel.dates[-1]
-        scores = scores.loc[(scores.index >= first) & (scores.index <= last)]  # [data] may have cut the panel
+    extra: dict[str, Any] = {}
+    notes = list(config.notes)
+    if given is not None:
+        scores, left_out = given.fit(panel)
+        notes += left_out
+        known = int(scores.notna().to_numpy().sum())
+        extra = {"scores_file": {"name": given.file.name, "sha256": given.sha256, "known": known}}
+    for line in notes:
+        if tell is not None:
+            tell(line)
     try:
-        return bt.run(
+        result = bt.run(
             panel,
             strategy,
             scores=scores,
@@ -52,6 +68,7 @@ def run_config(config: Config) -> Result:
             hint = 'In a config: [scores] path = "scores.parquet", a file with the columns date, symbol and score.'
             raise StrategyError(f"{error} {hint}") from error
         raise
+    return dataclasses.replace(result, settings=result.settings | extra)
 
 
 def load_strategy(config: Config) -> Strategy:
@@ -95,45 +112,37 @@ def load_data(config: Config) -> tuple[Panel, Any]:
     return panel, market.score[kept]
 
 
-def read_scores(file: Path) -> pd.DataFrame:
-    """Scores from a long Parquet file (date, symbol, score), as dates by symbols; a pair that is not there is NaN.
-
-    Raises:
-        DataError: the file cannot be read, misses a column, or holds a pair twice.
-    """
-    import pandas as pd
-    import pyarrow as pa
-
-    columns = ["date", "symbol", "score"]
-    try:
-        frame = pd.read_parquet(file)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"Cannot read the scores {file}: {error}") from error
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise DataError(f"The scores {file} have no column {missing[0]!r}; they have {found}.")
-    twice = frame.duplicated(["date", "symbol"])
-    if twice.any():
-        date, symbol = frame.loc[twice, ["date", "symbol"]].iloc[0]
-        raise DataError(
-            f"The scores {file} hold {symbol} on {date} more than once ({int(twice.sum()):,} rows too many)."
-        )
-    try:
-        dates = pd.to_datetime(frame["date"], format="ISO8601")
-    except (TypeError, ValueError) as error:
-        raise DataError(f"The scores {file} have something that is no date: {error}") from error
-    return frame.assign(date=dates).pivot(index="date", columns="symbol", values="score")
-
-
-def check_place(out: Path) -> None:
+def check_place(out: Path, overwrite: bool = False) -> None:
     """Fail before the run rather than after it, where a folder could not take one anyway.
 
     Raises:
-        RunError: the folder is a file, or holds something that is no run.
+        RunError: the folder is a file, holds a run that may not be replaced or something that is no run, or cannot be
+            made.
     """
-    if out.exists() and not (out / "run.json").is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise RunError(f"{out} holds no run, so it is not written to. Choose another folder.")
+    if out.is_dir():
+        if (out / "run.json").is_file():
+            if not overwrite:
+                raise RunError(f"{out} holds a run already. Choose another folder, or replace it with --overwrite.")
+        elif any(out.iterdir()):
+            raise RunError(f"{out} holds no run, so it is not written to. Choose another folder.")
+    elif os.path.lexists(out):
+        raise RunError(f"{out} is no folder, so no run can be written there. Choose another place.")
+    check_runs(out.absolute().parent)
+
+
+def check_runs(folder: Path) -> None:
+    """Fail before a run, where its folder could not be made inside this one.
+
+    Raises:
+        RunError: it is no folder and cannot become one, or may not be written to.
+    """
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise RunError(f"No run can be written to {folder}: {there} is no folder. Choose another place.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"No run can be written to {folder}: {there} may not be written to. Choose another place.")
 
 
 def save_run(

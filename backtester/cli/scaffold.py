@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import keyword
 import re
+import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from backtester.errors import ConfigError, RunError
+
+# Taken even where they would not be found: what every strategy imports.
+_OURS = ("backtester", "numpy", "pandas", "strategies")
 
 _STRATEGY = '''"""{title}: buys what fell most in the last days and sells short what rose most."""
 
@@ -20,6 +26,7 @@ class {class_name}(bt.Strategy):
     """
 
     def __init__(self, days: int = 5, names: int = 20) -> None:
+        """Look back so many days, and hold so many names on each side."""
         self.days = days
         self.names = names
         self.warmup = days + 1  # sessions before the first decision
@@ -64,7 +71,7 @@ def new_strategy(name: str, folder: Path) -> tuple[Path, Path]:
         folder: where to; it is made if it does not exist.
 
     Raises:
-        ConfigError: the name is no name for a class.
+        ConfigError: the name is no name for a class or a module, or hides a module that can be imported.
         RunError: one of the files exists, or cannot be written.
     """
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
@@ -72,10 +79,17 @@ def new_strategy(name: str, folder: Path) -> tuple[Path, Path]:
         raise ConfigError(f"{name!r} is no name for a strategy; use letters, digits, - and _, a letter first.")
     file = "_".join(word.lower() for word in words)
     class_name = "".join(word[0].upper() + word[1:] for word in words)
+    for word in (file, class_name):
+        if keyword.iskeyword(word):
+            raise ConfigError(f"{name!r} is no name for a strategy: {word} is a word of Python itself. Choose another.")
     paths = folder / f"{file}.py", folder / f"{file}.toml"
     for path in paths:
         if path.exists():
             raise RunError(f"{path} exists already, and nothing was written. Choose another name.")
+    if _is_taken(file, folder):
+        raise ConfigError(
+            f"{name!r} is no name for a strategy: {file}.py would hide the module {file}. Choose another."
+        )
     texts = (
         _STRATEGY.format(title=" ".join(words).capitalize(), class_name=class_name),
         _CONFIG.format(file=file, class_name=class_name),
@@ -88,3 +102,12 @@ def new_strategy(name: str, folder: Path) -> tuple[Path, Path]:
     except OSError as error:
         raise RunError(f"Cannot write to {folder}: {error.strerror or error}.") from error
     return paths
+
+
+def _is_taken(name: str, folder: Path) -> bool:
+    """Whether a module of that name can be imported already, from elsewhere than here or ``folder``."""
+    if name in sys.stdlib_module_names or name in _OURS:
+        return True
+    own = {Path.cwd(), folder.resolve()}
+    found = PathFinder.find_spec(name, [path for path in sys.path if path and Path(path).resolve() not in own])
+    return found is not None and found.origin is not None

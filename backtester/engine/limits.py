@@ -58,6 +58,13 @@ def exceeds(value, cap):
 
 
 @kernel
+def share_left(room, wanted):
+    """The factor that brings a positive sum down to ``room``; nothing rather than a rest that is rounding."""
+    factor = room / wanted
+    return factor if factor > 1e-9 else 0.0
+
+
+@kernel
 def allow(state, market, tape, t, i, weight):
     """The first layer: ``weight`` if symbol ``i`` may be held, else 0 with the reason on the tape."""
     bits = market.eligible[t, i]
@@ -159,7 +166,7 @@ def _cap_sectors(state, sector, cap, tape, t, weights, named):
     for s in range(count):
         before = fixed[s] + wanted[s]
         if exceeds(before, cap) and wanted[s] > 0.0:
-            factor[s] = max(0.0, (cap - fixed[s]) / wanted[s])
+            factor[s] = share_left(cap - fixed[s], wanted[s])
             record_event(state, tape, t, E_MAX_SECTOR, s, before, fixed[s] + wanted[s] * factor[s], factor[s])
     for i in range(weights.size):
         if named[i] == 1 and factor[sector[i]] < 1.0:
@@ -176,7 +183,7 @@ def _cap_gross(state, cap, tape, t, weights, named):
         else:
             fixed += abs(weights[i])
     if exceeds(fixed + wanted, cap) and wanted > 0.0:
-        factor = max(0.0, (cap - fixed) / wanted)
+        factor = share_left(cap - fixed, wanted)
         record_event(state, tape, t, E_MAX_GROSS, BOOK, fixed + wanted, fixed + wanted * factor, factor)
         _shrink(weights, named, factor)
 
@@ -195,7 +202,7 @@ def _cap_net(state, cap, tape, t, weights, named):
             wanted += abs(weights[i])
     if wanted == 0.0:
         return
-    factor = max(0.0, (wanted - (abs(net) - cap)) / wanted)
+    factor = share_left(wanted - (abs(net) - cap), wanted)
     for i in range(weights.size):
         if named[i] == 1 and side * weights[i] > 0.0:
             weights[i] *= factor

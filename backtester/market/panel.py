@@ -231,7 +231,8 @@ class Panel:
             stop = int(np.searchsorted(self.dates, as_day(end, "end"), side="right"))
         if first >= stop:
             span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no session at all"
-            raise DataError(f"no session from {start} to {end}: the panel has {span}.")
+            bounds = [f"{word} {day}" for word, day in (("from", start), ("to", end)) if day is not None]
+            raise DataError(f"no session {' '.join(bounds)}: the panel has {span}.")
         return self._rows(first, stop, keep_open_ends=stop == len(self.dates))
 
     def _rows(self, first: int, stop: int, *, keep_open_ends: bool) -> Panel:

@@ -65,9 +65,15 @@ class Ranking:
         if self.weights not in _WEIGHTINGS:
             hint = did_you_mean(str(self.weights), _WEIGHTINGS)
             raise ConfigError(f"weights is {self.weights!r}; it must be one of {', '.join(_WEIGHTINGS)}.{hint}")
+        for key in ("gross", "min_names"):
+            value = getattr(self, key)
+            if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+                raise ConfigError(f"{key} is {value!r}; it must be a number.")
+        if not isinstance(self.sector_neutral, bool | np.bool_):
+            raise ConfigError(f"sector_neutral is {self.sector_neutral!r}; it must be true or false.")
         if not (self.gross > 0 and math.isfinite(self.gross)):
             raise ConfigError(f"gross is {self.gross!r}; it must be a positive multiple of equity.")
-        if self.min_names < 1 or self.min_names != int(self.min_names):
+        if not 1 <= self.min_names <= MOST_NAMES or self.min_names != int(self.min_names):
             raise ConfigError(f"min_names is {self.min_names!r}; it must be a whole number, at least 1.")
 
     def rows(

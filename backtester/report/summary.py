@@ -36,8 +36,9 @@ def summarise(result: Result) -> dict[str, Any]:
     """The content of the summary as plain data: span, metrics (NaN is unknown), events by kind, what flatters it.
 
     Keys: ``name``, ``start``, ``end`` (ISO dates, ``""`` for an empty run), ``symbols`` (their number), ``metrics``,
-    ``events`` (counts of those that happened), ``resting`` (orders left),
-    ``halted_since`` (ISO date, ``""`` if the run did not end halted), ``flattered_by``, ``content_hash``.
+    ``no_fill`` (why nothing was traded, ``""`` if something was), ``events`` (counts of those that happened),
+    ``resting`` (orders left), ``halted_since`` (ISO date, ``""`` if the run did not end halted), ``flattered_by``,
+    ``content_hash``.
     """
     return {
         "name": result.name,
@@ -45,6 +46,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "end": str(result.dates[-1]) if result.dates.size else "",
         "symbols": len(result.symbols),
         "metrics": dict(result.metrics),
+        "no_fill": why_no_fill(result),
         "events": count_events(result),
         "resting": int(result.resting_orders.symbol.size),
         "halted_since": halted_since(result),
@@ -66,6 +68,25 @@ def halted_since(result: Result) -> str:
         return ""
     active = np.flatnonzero(status != HALTED)
     return str(result.dates[active[-1] + 1 if active.size else 0])
+
+
+def why_no_fill(result: Result) -> str:
+    """Why nothing was traded, as far as the record tells; nothing if something was, or nothing was run."""
+    sessions = result.dates.size
+    if result.metrics["fills"] or not sessions:
+        return ""
+    strategy, scores = result.settings.get("strategy") or {}, result.settings.get("scores_file") or {}
+    warmup = strategy.get("warmup", 0)
+    ordered = result.tape.order_i.shape[0]
+    if warmup > sessions:
+        return f"the warmup takes {warmup:,} sessions, and the run has {sessions:,}, so nothing was decided"
+    if result.resting_orders.symbol.size:
+        return "the orders still rest after the last session"
+    if ordered:
+        return f"of {ordered:,} order{'' if ordered == 1 else 's'} none could be filled"
+    if scores.get("known") == 0:
+        return f"no score is known: {scores['name']} holds nothing but NaN for this panel"
+    return "no decision led to an order, as when every score is unknown, or every order was refused"
 
 
 def flattering(settings: Mapping[str, Any]) -> list[str]:
@@ -108,6 +129,9 @@ def render(result: Result) -> RenderableType:
     """The summary as something rich can print."""
     figures = result.metrics
     parts: list[RenderableType] = [_heading(result)]
+    reason = why_no_fill(result)
+    if reason:
+        parts.append(Text(f"no fill: {reason}.", style="red"))
     notes = flattering(result.settings)
     if notes:
         parts.append(Text("Flattered by: " + "; ".join(notes) + ".", style="yellow"))
@@ -118,17 +142,20 @@ def render(result: Result) -> RenderableType:
         parts.append(line)
     parts.append(Padding(_figures(figures), (1, 0)))
     parts.append(_gross_to_net(figures))
+    last: list[RenderableType] = []
     happened = _event_lines(count_events(result))
     if happened:
-        parts.append(Padding(happened, (1, 0, 0, 0)))
+        last.append(happened)
     halted = halted_since(result)
     if halted:
-        parts.append(
+        last.append(
             Text(f"Halted since {halted}: positions are being closed and nothing else is ordered.", style="red")
         )
     resting = result.resting_orders.symbol.size
     if resting:
-        parts.append(Text(f"{resting:,} order{'s rest' if resting > 1 else ' rests'} for the next trading day"))
+        last.append(Text(f"{resting:,} order{'s rest' if resting > 1 else ' rests'} for the next trading day"))
+    if last:
+        parts.append(Padding(Group(*last), (1, 0, 0, 0)))
     return Group(*parts)
 
 
@@ -160,7 +187,7 @@ def _figures(figures: Mapping[str, Any]) -> Table:
     columns = (
         (
             ("total return", _percent(figures["total_return"], sign=True)),
-            ("a year", _percent(figures["cagr"], sign=True)),
+            ("CAGR", _percent(figures["cagr"], sign=True)),
             ("Sharpe ratio", _plain(figures["sharpe"])),
             ("up sessions", _percent(figures["hit_rate"])),
         ),
@@ -184,12 +211,18 @@ def _figures(figures: Mapping[str, Any]) -> Table:
             name, value = column[row] if row < len(column) else ("", "")
             cells += [Text(name, style="dim"), Text(value)]
         table.add_row(*cells)
-    if not figures["max_drawdown_trough"]:
-        return table
     rows = Table.grid()
     rows.add_row(table)
-    rows.add_row(Text(_drawdown_dates(figures), style="dim"))
+    if figures["max_drawdown_trough"]:
+        rows.add_row(Text(_drawdown_dates(figures), style="dim"))
+    if figures["first_position"]:
+        rows.add_row(Text(_first_position(figures), style="dim"))
     return rows
+
+
+def _first_position(figures: Mapping[str, Any]) -> str:
+    before = figures["sessions_before_position"]
+    return f"first position {figures['first_position']}, {before:,} session{'' if before == 1 else 's'} before it"
 
 
 def _drawdown_dates(figures: Mapping[str, Any]) -> str:
@@ -201,11 +234,11 @@ def _drawdown_dates(figures: Mapping[str, Any]) -> str:
 
 
 def _gross_to_net(figures: Mapping[str, Any]) -> Table:
-    """From what the positions earned to what was left, per year."""
+    """From what the positions earned to what was left, per year: arithmetic, so that it adds up, unlike the CAGR."""
     table = Table.grid(padding=(0, 3, 0, 0))
     table.add_column()
     table.add_column(justify="right")
-    table.add_row(Text("return a year before costs"), Text(_percent(figures["return_gross"], sign=True)))
+    table.add_row(Text("arithmetic return a year before costs"), Text(_percent(figures["return_gross"], sign=True)))
     for name, key, side in (
         ("commission", "cost_commission", -1.0),
         ("slippage", "cost_slippage", -1.0),
@@ -213,7 +246,9 @@ def _gross_to_net(figures: Mapping[str, Any]) -> Table:
         ("interest", "interest", 1.0),
     ):
         table.add_row(Text(f"  {name}", style="dim"), Text(_percent(side * figures[key], sign=True)))
-    table.add_row(Text("after costs"), Text(_percent(figures["return_net"], sign=True), style="bold"))
+    table.add_row(
+        Text("arithmetic return a year after costs"), Text(_percent(figures["return_net"], sign=True), style="bold")
+    )
     return table
 
 
