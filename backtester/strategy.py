@@ -314,7 +314,7 @@ class Strategy:
         ``scores`` end with the last of them. It is asked ahead of time, on a second thread where there is a second
         core (unless ``on_fill`` or ``on_halt`` is overridden): it must depend on its arguments alone.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no decide_rows(self, panel, scores, rows).")
 
     def on_start(self, universe: Universe) -> None:
         """Called once, before the first session."""
