@@ -41,6 +41,16 @@ def told(events: list[tuple[Any, ...]]) -> Counter[tuple[Any, ...]]:
     return Counter((t, name, item or None) for t, name, item, *numbers in events if not rounding(name, *numbers))
 
 
+def numbers_of(events: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[tuple[float, ...]]]:
+    """Before, after and amount of the events that the market and the breakers leave, and of orders that wait."""
+    kinds = ("split", "dividend", "settlement", "waits_", "halt_", "rearmed")
+    found: dict[tuple[Any, ...], list[tuple[float, ...]]] = {}
+    for t, name, item, *numbers in events:
+        if name.startswith(kinds):
+            found.setdefault((t, name, item or None), []).append(tuple(numbers))
+    return found
+
+
 def agree(case: Case) -> Record:
     slow = run_reference(case.market, case.settings, case.scripts)
     fast = run_package(case.market, case.settings, case.scripts)
@@ -55,6 +65,11 @@ def agree(case: Case) -> Record:
         for column, value in expected.items():
             assert close(row[column], value, gross), (t, column, row[column], value)
     assert told(fast.events) == told(slow.events)
+    theirs_by_kind = numbers_of(slow.events)
+    for kind, rows in numbers_of(fast.events).items():
+        for ours, theirs in zip(rows, theirs_by_kind[kind], strict=True):
+            scale = max(map(abs, filter(math.isfinite, (*ours, *theirs))), default=0.0)
+            assert all(close(a, b, scale) for a, b in zip(ours, theirs, strict=True)), (kind, ours, theirs)
     for symbol, shares in slow.shares.items():
         assert close(fast.shares[symbol], shares), symbol
         assert close(fast.average_cost[symbol], slow.average_cost[symbol]), symbol

@@ -54,6 +54,7 @@ from backtester.engine.types import (
 @kernel
 def fill_moment(state, market, rules, tape, t, moment, prices):
     """Try every order for ``moment`` at ``prices`` (N,): target orders by symbol, then explicit orders as submitted."""
+    # One long function on purpose: handing the tuples on for every order would cost more than filling it (types.py).
     left, slot_i, slot_f = state.order_shares, state.order_i, state.order_f
     shares, mark, cost = state.shares, state.mark, state.average_cost
     fill_i, fill_f, row = tape.fill_i, tape.fill_f, tape.ledger[t]

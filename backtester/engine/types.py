@@ -209,7 +209,7 @@ EVENTS = (
     ("waits_zero_volume", "symbol", "shares resting, same, 0"),
     ("waits_volume_cap", "symbol", "shares resting before, shares left, 0"),
     ("waits_no_history", "symbol", "shares resting, same, 0"),
-    ("replaced", "symbol", "shares left of the old order, shares of the new one, 0"),
+    ("replaced", "symbol", "shares left of the old order, shares of the new one (explicit orders: 0), 0"),
     ("cancelled", "symbol", "shares left, 0, 0"),
     ("refused_not_member", "symbol", "weight, 0, 0"),
     ("refused_not_tradable", "symbol", "weight, 0, 0"),
