@@ -103,7 +103,7 @@ class Bench:
         report["decide"] = self.ours("decide", self.small)
         report["on_fill"] = self.ours("on_fill", self.small)
         report["large"] = self.ours("stride", self.large, cores=2)
-        report["variants"] = self.ours("variants", self.small)
+        report["variants"] = self.ours("variants", self.small, cores=2)
         costs = self.ours("costs", self.small)
         report["costs"], report["defaults"] = costs["costs"], costs["defaults"]
         if self.vectorbt:

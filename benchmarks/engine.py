@@ -4,7 +4,8 @@
 
 Jobs: ``parity`` (sized at the fill, fractional, no carry: what the peers do), ``stride`` (every default, the whole run
 in one stride), ``decide`` (a Python ``decide`` at every bar), ``on_fill`` (that, with ``on_fill`` overridden),
-``variants`` (W3), ``costs`` (each cost and layer on, beside the plain run, with proof that it bound).
+``variants`` (W3, as many runs at a time as there are cores), ``costs`` (each cost and layer on, beside the plain run,
+with proof that it bound).
 
 The clock runs from the score matrix to the equity curve. The panel is made before: it is what ``load_panel`` hands
 over. The last line printed is JSON.
@@ -16,6 +17,7 @@ import argparse
 import gc
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -158,17 +160,21 @@ def on_fill(work: markets.Work, repeat: int) -> Report:
 
 
 def variants(work: markets.Work, repeat: int) -> Report:
-    """W3: all variants one after another, ``repeat`` times; seconds are those of one variant."""
+    """W3: all variants on the given scores, a run a core at a time; each must be what it is when it runs alone."""
     load = Load(work)
     todo = markets.variants(work)
 
-    def sweep() -> np.ndarray:
-        return np.array([load.equity(ranked(v.names), costs=bt.Costs(slippage_bps=v.slippage_bps))[-1] for v in todo])
+    def one(variant: markets.Variant) -> np.ndarray:
+        return load.equity(ranked(variant.names), costs=bt.Costs(slippage_bps=variant.slippage_bps))
 
-    load.equity()
-    seconds, finals = probe.timed(sweep, max(1, repeat // 3))
-    assert len(set(finals.tolist())) == len(todo), "variants that end alike are no variants"
-    return {**probe.summary([s / len(todo) for s in seconds], work.bars), "variants": len(todo)}
+    alone = [one(variant) for variant in todo]
+    assert len({curve[-1] for curve in alone}) == len(todo), "variants that end alike are no variants"
+    with ThreadPoolExecutor(probe.cores()) as pool:
+        seconds, curves = probe.timed(lambda: list(pool.map(one, todo)), max(1, repeat // 3))
+    for variant, curve, expected in zip(todo, curves, alone, strict=True):
+        assert np.array_equal(curve, expected), f"{variant} beside others is not what it is alone"
+    measured = probe.summary(seconds, work.bars * len(todo))
+    return {**measured, "variants": len(todo), "each": measured["best"] / len(todo)}
 
 
 def each_cost(work: markets.Work, repeat: int) -> Report:

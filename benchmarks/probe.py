@@ -19,6 +19,11 @@ def pin(cores: int) -> int:
     return len(allowed)
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def timed(work: Callable[[], Any], repeat: int) -> tuple[list[float], Any]:
     """Call ``work`` ``repeat`` times; return the seconds of each call and the last result.
 

@@ -62,6 +62,11 @@ def test_every_stride_earns_the_same(load: engine.Load) -> None:
     assert strategy.filled == len(result.fills) > 0
 
 
+def test_variants_side_by_side_are_what_they_are_alone() -> None:
+    """The job asserts it of every curve, to the bit."""
+    assert engine.variants(QUICK, 1)["variants"] == 100
+
+
 @pytest.mark.parametrize("path", sorted((BENCHMARKS / "envs").glob("*.txt")), ids=lambda path: path.stem)
 def test_requirements_are_pinned(path: Path) -> None:
     for line in path.read_text().splitlines():
