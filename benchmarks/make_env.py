@@ -2,9 +2,9 @@
 
     python benchmarks/make_env.py vectorbt [--dir benchmarks/.envs]
 
-Engines to compare with do not resolve into one environment, so each has its own, filled from ``envs/PEER.txt``,
-in which every package is pinned. ``all`` makes every one of them. An environment that is already there and
-was made from the same file is left alone.
+What to compare with (an engine; ``metrics``: libraries of figures) does not resolve into one environment, so each has
+its own, filled from ``envs/PEER.txt``, in which every package is pinned. ``all`` makes every one of them. An
+environment that is already there and was made from the same file is left alone.
 """
 
 from __future__ import annotations

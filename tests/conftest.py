@@ -1,9 +1,10 @@
-"""Every run of the suite is checked against law 6, whatever its test is about."""
+"""Every run of the suite has its accounts checked, and what its sides and round trips earned, whatever it is about."""
 
 from __future__ import annotations
 
 import pytest
 from accounting import check_accounts
+from attribution import check_attribution
 
 from backtester.run import Simulation
 
@@ -16,6 +17,7 @@ def law_6(monkeypatch):
     def checked(self, name=None):
         result = finish(self, name)
         check_accounts(self.panel, result)
+        check_attribution(result)
         return result
 
     monkeypatch.setattr(Simulation, "finish", checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 
@@ -9,6 +10,21 @@ import numpy as np
 import pytest
 
 from backtester import metrics as m
+from backtester.engine.legs import (
+    LARGEST,
+    LEGS,
+    LONG_COMMISSION,
+    LONG_DIVIDENDS,
+    LONG_NAMES,
+    LONG_PRICE_PNL,
+    LONG_SLIPPAGE,
+    SHORT_COMMISSION,
+    SHORT_DIVIDENDS,
+    SHORT_NAMES,
+    SHORT_PRICE_PNL,
+    SHORT_SLIPPAGE,
+    SQUARES,
+)
 from backtester.engine.types import (
     L_BORROW,
     L_CASH,
@@ -25,6 +41,8 @@ from backtester.engine.types import (
 )
 
 EMPTY = np.zeros(0)
+FUNCTIONS = {name: getattr(m, name) for name in m.__all__ if inspect.isfunction(getattr(m, name))}
+FIGURES = [name for name, one in FUNCTIONS.items() if inspect.signature(one).return_annotation == "float"]
 
 
 def curve(*values: float) -> np.ndarray:
@@ -70,8 +88,14 @@ def test_volatility_and_sharpe() -> None:
 
 def test_unknown_returns_are_left_out() -> None:
     known, gaps = curve(0.01, -0.02, 0.03), curve(0.01, math.nan, -0.02, 0.03, math.nan)
-    for figure in (m.annual_volatility, m.sharpe_ratio, m.hit_rate):
-        assert figure(gaps) == figure(known)
+    figures = (
+        m.annual_volatility, m.downside_deviation, m.sharpe_ratio, m.sortino_ratio, m.omega_ratio, m.skewness,
+        m.value_at_risk, m.conditional_value_at_risk, m.tail_ratio, m.stability, m.hit_rate, m.best_session,
+        m.worst_session,
+    )  # fmt: skip
+    for figure in figures:
+        assert figure(gaps) == figure(known), figure
+    assert m.excess_kurtosis(curve(*gaps, 0.01)) == m.excess_kurtosis(curve(*known, 0.01))
 
 
 @pytest.mark.parametrize("returns", [EMPTY, curve(0.01), curve(math.nan, 0.01)])
@@ -123,6 +147,103 @@ def test_flows_are_divided_by_the_equity_before() -> None:
 def test_flows_without_equity_are_left_out() -> None:
     assert m.per_year(curve(1, 5), curve(0, 0), 100.0) == pytest.approx(2.52)
     assert math.isnan(m.per_year(EMPTY, EMPTY, 100.0))
+
+
+RETURNS = curve(0.03, -0.02, 0.01, -0.04, 0.02)
+
+
+def test_downside_counts_every_session() -> None:
+    # 0.0004 + 0.0016 over all five; mean return 0
+    assert m.downside_deviation(RETURNS) == pytest.approx(math.sqrt(0.002 / 5) * math.sqrt(252))
+    assert m.sortino_ratio(RETURNS) == pytest.approx(0.0, abs=1e-13)
+    # mean 0.01; one loss of 0.01 in 4: sqrt(0.0001 / 4) = 0.005; 0.01 / 0.005 * sqrt(252)
+    assert m.sortino_ratio(curve(0.02, -0.01, 0.03, 0.0)) == pytest.approx(2 * math.sqrt(252))
+
+
+def test_calmar() -> None:
+    assert m.calmar_ratio(0.12, 0.3) == pytest.approx(0.4)
+    assert math.isnan(m.calmar_ratio(0.12, 0.0))
+    assert math.isnan(m.calmar_ratio(math.nan, 0.0))
+
+
+def test_omega_and_profit_factor() -> None:
+    assert m.omega_ratio(RETURNS) == pytest.approx(0.06 / 0.06)
+    assert m.omega_ratio(curve(0.03, -0.01, 0.0)) == pytest.approx(3.0)
+    # + 10 %, then - 10 %: returns say 1, money 10 made and 11 lost
+    assert m.omega_ratio(curve(0.1, -0.1)) == pytest.approx(1.0)
+    assert m.profit_factor(curve(10, -11)) == pytest.approx(10 / 11)
+    assert m.profit_factor(curve(-5, -6)) == 0.0
+
+
+def test_skewness() -> None:
+    # 0, 0, 3: mean 1, squared deviations 1, 1, 4 sum to 6, / 2 = 3; cubes -1, -1, 8 sum to 6; 3 / (2 * 1) * 6 / 3**1.5
+    assert m.skewness(curve(0, 0, 3)) == pytest.approx(math.sqrt(3))
+    assert m.skewness(curve(-1, 0, 1)) == pytest.approx(0.0)
+
+
+def test_kurtosis() -> None:
+    # -1, 1, -1, 1: squared deviations sum to 4, / 3; fourth powers 4 / (4/3)**2 = 2.25;
+    # 4 * 5 / (3 * 2 * 1) * 2.25 - 3 * 9 / (2 * 1) = 7.5 - 13.5
+    assert m.excess_kurtosis(curve(-1, 1, -1, 1)) == pytest.approx(-6.0)
+
+
+def test_value_at_risk_and_beyond() -> None:
+    returns = np.arange(-20, 21) / 100.0  # 41 values: the 5 % quantile is the third lowest, -0.18
+    assert m.value_at_risk(returns) == pytest.approx(0.18)
+    assert m.conditional_value_at_risk(returns) == pytest.approx((0.20 + 0.19 + 0.18) / 3)
+    assert m.tail_ratio(returns) == pytest.approx(1.0)
+    # 0.05 * 4 = 0.2 of the way from -0.04 to -0.02; the mean of the lowest one; 0.95 * 4 = 3.8: 0.02 + 0.8 * 0.01
+    assert m.value_at_risk(RETURNS) == pytest.approx(0.036)
+    assert m.conditional_value_at_risk(RETURNS) == pytest.approx(0.04)
+    assert m.tail_ratio(RETURNS) == pytest.approx(0.028 / 0.036)
+
+
+def test_a_loss_that_cannot_be_is_a_gain() -> None:
+    assert m.value_at_risk(curve(0.01, 0.02)) == pytest.approx(-0.0105)
+    assert m.conditional_value_at_risk(curve(0.01, 0.02)) == pytest.approx(-0.01)
+
+
+def test_stability() -> None:
+    assert m.stability(np.full(7, 0.01)) == pytest.approx(1.0)
+    assert m.stability(np.full(7, -0.01)) == pytest.approx(1.0)
+    # running logs 1, 0, 1 at 0, 1, 2: no slope
+    assert m.stability(np.expm1(curve(1, -1, 1))) == pytest.approx(0.0, abs=1e-15)
+    # running logs 1, 2, 2 at 0, 1, 2: covariance 1 of 2 * 2/3, so 1 / (4/3)
+    assert m.stability(np.expm1(curve(1, 1, 0))) == pytest.approx(0.75)
+    assert math.isnan(m.stability(curve(0.1, -1.0, 0.2)))
+
+
+def test_the_best_and_the_worst_session() -> None:
+    assert (m.best_session(RETURNS), m.worst_session(RETURNS)) == (0.03, -0.04)
+
+
+def test_every_drawdown() -> None:
+    #          0    1   2    3    4    5    6    7
+    equity = curve(90, 100, 120, 108, 120, 125, 100, 110)
+    # from the start 10 %, back in row 1; 120 to 108, 10 % too, back in row 4; 125 to 100, 20 %, not back
+    tenth = pytest.approx(0.1)
+    assert m.drawdowns(equity, 100.0) == [
+        m.Drawdown(pytest.approx(0.2), 5, 6, -1),
+        m.Drawdown(tenth, -1, 0, 1),
+        m.Drawdown(tenth, 2, 3, 4),
+    ]
+    assert m.longest(m.drawdowns(equity, 100.0), equity.size) == 2
+    assert m.longest([], 5) == 0
+
+
+def test_concentration() -> None:
+    # 4 equal positions of 10; then one of 30 and one of 10: 1600 / 1000; then none
+    gross, squares = curve(40, 40, 0), curve(400, 1000, 0)
+    assert m.effective_names(gross, squares) == pytest.approx((4.0 + 1.6) / 2)
+    assert m.largest_weight(curve(10, 30, 0), curve(100, 50, -5)) == pytest.approx(0.6)
+    assert m.average_names(curve(4, 2, 0)) == pytest.approx(2.0)
+
+
+def test_round_trips() -> None:
+    net = curve(10, -4, 0, 6)
+    assert m.trade_hit_rate(net) == pytest.approx(2 / 3)
+    assert m.trade_profit_factor(net) == pytest.approx(4.0)
+    assert m.holding_period(curve(1, 4)) == pytest.approx(2.5)
 
 
 def test_hit_rate_leaves_out_sessions_without_a_move() -> None:
@@ -177,12 +298,184 @@ def test_gross_less_costs_is_net() -> None:
     )
 
 
-def test_metrics_of_an_empty_run() -> None:
-    got = m.run_metrics(DATES[:0], ledger_of([]), 1000.0, fills=0)
-    assert (got["sessions"], got["fills"], got["start_equity"], got["end_equity"]) == (0, 0, 1000.0, 1000.0)
-    assert (got["max_drawdown"], got["max_drawdown_peak"], got["max_drawdown_trough"]) == (0.0, "", "")
-    for name in ("total_return", "cagr", "volatility", "sharpe", "turnover", "return_net", "hit_rate", "exposure_net"):
-        assert math.isnan(got[name])
+GROWTH = 1.01 ** np.arange(1, 5)
+CASES = {
+    "empty": EMPTY,
+    "one bar": curve(110),
+    "flat": curve(100, 100, 100, 100, 100),
+    "steady": 100.0 * GROWTH,  # the same return every session
+    "wiped out": curve(50, 0),  # returns -0.5, -1
+}
+NAN = math.nan
+ROOT = math.sqrt(252)
+# Cash 100, no position and no fill. A date that is not there is "".
+EDGES = {
+    #                            empty  one bar          flat  steady         wiped out
+    "sessions":                  (0,    1,               5,    4,             2),
+    "start_equity":              (100,  100,             100,  100,           100),
+    "end_equity":                (100,  110,             100,  104.060401,    0),
+    "total_return":              (NAN,  0.1,             0,    0.04060401,    -1),
+    "cagr":                      (NAN,  1.1 ** 252 - 1,  0,    1.01**252 - 1, -1),
+    "volatility":                (NAN,  NAN,             0,    0,             0.25 * math.sqrt(2) * ROOT),
+    "downside_deviation":        (NAN,  NAN,             0,    0,             math.sqrt(1.25 / 2) * ROOT),
+    "sharpe":                    (NAN,  NAN,             NAN,  NAN,           -3 / math.sqrt(2) * ROOT),
+    "sortino":                   (NAN,  NAN,             NAN,  NAN,           -0.75 / math.sqrt(1.25 / 2) * ROOT),
+    "calmar":                    (NAN,  NAN,             NAN,  NAN,           -1),
+    "omega":                     (NAN,  NAN,             NAN,  NAN,           0),
+    "skew":                      (NAN,  NAN,             NAN,  NAN,           NAN),
+    "kurtosis":                  (NAN,  NAN,             NAN,  NAN,           NAN),
+    "var_95":                    (NAN,  -0.1,            0,    -0.01,         0.975),
+    "cvar_95":                   (NAN,  -0.1,            0,    -0.01,         1),
+    "tail_ratio":                (NAN,  1,               NAN,  1,             0.525 / 0.975),
+    "stability":                 (NAN,  NAN,             NAN,  1,             NAN),
+    "max_drawdown":              (0,    0,               0,    0,             1),
+    "max_drawdown_peak":         ("",   "",              "",   "",            "start"),
+    "max_drawdown_trough":       ("",   "",              "",   "",            "2024-01-02"),
+    "max_drawdown_recovered":    ("",   "",              "",   "",            ""),
+    "max_drawdown_sessions":     (0,    0,               0,    0,             2),
+    "longest_drawdown_sessions": (0,    0,               0,    0,             2),
+    "hit_rate":                  (NAN,  1,               NAN,  1,             0),
+    "best_session":              (NAN,  0.1,             0,    0.01,          -0.5),
+    "worst_session":             (NAN,  0.1,             0,    0.01,          -1),
+    "profit_factor":             (NAN,  NAN,             NAN,  NAN,           0),
+    "turnover":                  (NAN,  0,               0,    0,             0),
+    "return_gross":              (NAN,  0,               0,    0,             0),
+    "cost_commission":           (NAN,  0,               0,    0,             0),
+    "cost_slippage":             (NAN,  0,               0,    0,             0),
+    "cost_borrow":               (NAN,  0,               0,    0,             0),
+    "interest":                  (NAN,  0,               0,    0,             0),
+    "return_net":                (NAN,  25.2,            0,    2.52,          -189),
+    "return_long":               (NAN,  0,               0,    0,             0),
+    "return_short":              (NAN,  0,               0,    0,             0),
+    "cost_long":                 (NAN,  0,               0,    0,             0),
+    "cost_short":                (NAN,  0,               0,    0,             0),
+    "exposure_gross":            (NAN,  0,               0,    0,             0),
+    "exposure_net":              (NAN,  0,               0,    0,             0),
+    "exposure_long":             (NAN,  0,               0,    0,             0),
+    "exposure_short":            (NAN,  0,               0,    0,             0),
+    "names_long":                (NAN,  0,               0,    0,             0),
+    "names_short":               (NAN,  0,               0,    0,             0),
+    "effective_names":           (NAN,  NAN,             NAN,  NAN,           NAN),
+    "largest_weight":            (NAN,  0,               0,    0,             0),
+    "fills":                     (0,    0,               0,    0,             0),
+    "trades":                    (0,    0,               0,    0,             0),
+    "trades_open":               (0,    0,               0,    0,             0),
+    "trade_hit_rate":            (NAN,  NAN,             NAN,  NAN,           NAN),
+    "trade_profit_factor":       (NAN,  NAN,             NAN,  NAN,           NAN),
+    "holding_period":            (NAN,  NAN,             NAN,  NAN,           NAN),
+    "first_position":            ("",   "",              "",   "",            ""),
+    "sessions_before_position":  (0,    1,               5,    4,             2),
+}  # fmt: skip
+NO_TRIPS = m.Trips(EMPTY, EMPTY, np.zeros(0, np.bool_))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_figure_of_every_edge(case: str) -> None:
+    equity = CASES[case]
+    dates = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")[: equity.size]
+    ledger = ledger_of([{L_EQUITY: value} for value in equity])
+    got = m.run_metrics(dates, ledger, 100.0, 0, legs=np.zeros((equity.size, LEGS)), trips=NO_TRIPS)
+    assert list(got) == list(EDGES)
+    k = list(CASES).index(case)
+    for name, row in EDGES.items():
+        expected = row[k] if isinstance(row[k], str) else pytest.approx(row[k], rel=1e-9, abs=1e-12, nan_ok=True)
+        assert got[name] == expected, name
+
+
+def test_without_the_market_the_figures_of_the_sides_are_unknown() -> None:
+    got = m.run_metrics(DATES, ledger_of([{L_EQUITY: 1000.0}] * 2), 1000.0, fills=0)
+    sides = ("return_long", "cost_short", "names_long", "effective_names", "largest_weight", "trades", "trades_open")
+    assert all(math.isnan(got[name]) for name in sides)
+
+
+def test_figures_of_the_sides() -> None:
+    row = {L_EQUITY: 1000.0, L_LONG: 600.0, L_SHORT: 300.0, L_BORROW: 1.5, L_COMMISSION: 3.0, L_SLIPPAGE: 7.0}
+    row |= {L_PRICE_PNL: 6.0, L_DIVIDENDS: 2.0}
+    legs = np.zeros((1, LEGS))
+    legs[0, [LONG_PRICE_PNL, SHORT_PRICE_PNL, LONG_DIVIDENDS, SHORT_DIVIDENDS]] = 10, -4, 3, -1
+    legs[0, [LONG_COMMISSION, SHORT_COMMISSION, LONG_SLIPPAGE, SHORT_SLIPPAGE]] = 1, 2, 3, 4
+    legs[0, [LONG_NAMES, SHORT_NAMES, SQUARES, LARGEST]] = 2, 1, 600**2 / 2 + 300**2, 300
+    trips = m.Trips(curve(4, 2, 9), curve(5, -2, 7), np.array([True, True, False]))
+    got = m.run_metrics(DATES[:1], ledger_of([row]), 1000.0, fills=4, legs=legs, trips=trips)
+    assert got["return_long"] == pytest.approx(13 / 1000 * 252)
+    assert got["return_short"] == pytest.approx(-5 / 1000 * 252)
+    assert got["return_long"] + got["return_short"] == pytest.approx(got["return_gross"], rel=1e-12)
+    assert got["cost_long"] == pytest.approx(4 / 1000 * 252)
+    assert got["cost_short"] == pytest.approx((2 + 4 + 1.5) / 1000 * 252)
+    costs = got["cost_commission"] + got["cost_slippage"] + got["cost_borrow"]
+    assert got["cost_long"] + got["cost_short"] == pytest.approx(costs, rel=1e-12)
+    assert (got["exposure_long"], got["exposure_short"]) == (0.6, 0.3)
+    assert (got["names_long"], got["names_short"]) == (2.0, 1.0)
+    assert got["effective_names"] == pytest.approx(900**2 / (600**2 / 2 + 300**2))  # three positions of 300: 3
+    assert got["largest_weight"] == pytest.approx(0.3)
+    assert (got["trades"], got["trades_open"], got["holding_period"]) == (2, 1, 3.0)
+    assert (got["trade_hit_rate"], got["trade_profit_factor"]) == (0.5, 2.5)
+
+
+BENCHMARK = curve(0.01, -0.02, 0.03, math.nan)
+
+
+def test_beside_a_benchmark() -> None:
+    r = curve(0.03, -0.03, 0.05, 0.5)  # 2 b + (0.01, 0.01, -0.01); the last session has no pair
+    # b - mean: 0.01 / 3 * (1, -8, 7) with squares 114, r - mean: (4, -14, 10) * 0.05 / 15 -> 0.01 / 3 * (4, -14, 10)
+    # products 4 + 112 + 70 = 186
+    slope = 186 / 114
+    means = 0.05 / 3, 0.02 / 3
+    assert m.beta(r, BENCHMARK) == pytest.approx(slope)
+    assert m.alpha(r, BENCHMARK) == pytest.approx(252 * (means[0] - slope * means[1]))
+    assert m.correlation(r, BENCHMARK) == pytest.approx(186 / math.sqrt(114 * (16 + 196 + 100)))
+    # r - b: 0.02, -0.01, 0.02, mean 0.01, squared deviations 1e-4, 4e-4, 1e-4 over 2
+    assert m.tracking_error(r, BENCHMARK) == pytest.approx(math.sqrt(3e-4) * ROOT)
+    assert m.information_ratio(r, BENCHMARK) == pytest.approx(0.01 / math.sqrt(3e-4) * ROOT)
+    assert m.compounded(BENCHMARK) == pytest.approx((1.01 * 0.98 * 1.03) ** (252 / 3) - 1)
+    got = m.benchmark_metrics(r, m.Benchmark("it", BENCHMARK))
+    assert list(got) == [
+        "benchmark", "benchmark_cagr", "benchmark_volatility", "benchmark_sharpe", "alpha", "beta", "tracking_error",
+        "information_ratio", "correlation",
+    ]  # fmt: skip
+    assert (got["benchmark"], got["beta"]) == ("it", m.beta(r, BENCHMARK))
+
+
+@pytest.mark.parametrize(
+    ("r", "b", "known"),
+    [
+        (EMPTY, EMPTY, {}),
+        (curve(0.01), curve(0.02), {"benchmark_cagr": 1.02**252 - 1}),
+        (curve(0.01, math.nan), curve(math.nan, 0.02), {"benchmark_cagr": 1.02**252 - 1}),
+        # a benchmark that does not move says what the run is beyond it, and nothing else
+        (
+            curve(0.01, 0.03),
+            curve(0, 0),
+            {
+                "benchmark_cagr": 0,
+                "benchmark_volatility": 0,
+                "tracking_error": 0.01 * math.sqrt(2) * ROOT,
+                "information_ratio": 2 / math.sqrt(2) * ROOT,
+            },
+        ),
+        # a run that is its benchmark has no active return
+        (
+            curve(0.01, 0.03),
+            curve(0.01, 0.03),
+            {
+                "benchmark_cagr": (1.01 * 1.03) ** 126 - 1,
+                "benchmark_volatility": 0.01 * math.sqrt(2) * ROOT,
+                "benchmark_sharpe": math.sqrt(2) * ROOT,
+                "alpha": 0,
+                "beta": 1,
+                "tracking_error": 0,
+                "correlation": 1,
+            },
+        ),
+        (curve(-0.5, -1), curve(-1, math.nan), {"benchmark_cagr": -1}),
+    ],
+    ids=["empty", "one bar", "no pair", "constant", "itself", "wiped out"],
+)
+def test_every_figure_of_a_benchmark_at_its_edges(r: np.ndarray, b: np.ndarray, known: dict[str, float]) -> None:
+    got = m.benchmark_metrics(r, m.Benchmark("it", b))
+    assert got.pop("benchmark") == "it"
+    for name, value in got.items():
+        assert value == pytest.approx(known.get(name, NAN), rel=1e-9, abs=1e-12, nan_ok=True), name
 
 
 def test_metrics_of_a_run_that_did_nothing() -> None:
@@ -211,3 +504,10 @@ def test_metrics_are_plain_values() -> None:
     got = m.run_metrics(DATES, ledger_of([{L_EQUITY: 1000.0}, {L_EQUITY: 1100.0}]), 1000.0, fills=0)
     assert {type(value) for value in got.values()} == {float, int, str}
     json.dumps(got)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_definition_says_its_year_and_what_is_unknown(name: str) -> None:
+    text = inspect.getdoc(FUNCTIONS[name]) or ""
+    assert "NaN" in text
+    assert any(word in text for word in ("252", "annualised", "a year", "whole run"))

@@ -15,10 +15,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from backtester.engine import legs as lg
 from backtester.engine import types as t
 from backtester.errors import RunError
+from backtester.metrics import Benchmark
 from backtester.portfolio.settings import Costs, Execution
 from backtester.result import Resting, Result, folder
+from backtester.result.attribution import Attribution
 
 DATES = np.arange("2024-01-01", "2024-01-07", dtype="datetime64[D]")
 SYMBOLS = ("A", "B", "NA")  # a symbol that careless readers take for a missing value
@@ -99,6 +102,15 @@ def make_result(**changes: Any) -> Result:
         "cash": 1000.0,
     }
     return Result(**(fields | changes))
+
+
+def full_result() -> Result:
+    """With everything that a run folder can hold; what the sides and the round trips earned is made up."""
+    legs = np.arange(6.0 * lg.LEGS).reshape(6, lg.LEGS)
+    codes = table([(A, 1, 1, -1), (B, -1, 1, 4), (NA, 1, 2, -1)], np.int64, lg.TRADE_INTS)
+    numbers = np.linspace(0.1, 3.0, 3 * lg.TRADE_FLOATS).reshape(3, lg.TRADE_FLOATS)
+    benchmark = Benchmark("index", np.array([NAN, 0.01, -0.02, 0.03, NAN, 0.0]))
+    return make_result(parts=Attribution(legs, codes, numbers), benchmark=benchmark)
 
 
 def empty_result(sessions: int = 0) -> Result:
@@ -280,6 +292,16 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
     assert make_result().content_hash == "f73af6f511d2591943d0752c6ccd660e30cbd1de1c29097dc7d9cd8b59584836"
 
 
+def test_the_record_holds_the_benchmark_and_what_the_sides_earned() -> None:
+    full = full_result()
+    assert full.content_hash == make_result().content_hash
+    for other in (make_result(benchmark=full.benchmark), make_result(parts=full.parts)):
+        assert other != full
+        assert other != make_result()
+    assert full != dataclasses.replace(full, benchmark=full.benchmark._replace(name="other"))
+    assert full != dataclasses.replace(full, benchmark=Benchmark("index", full.benchmark.returns + 1e-9))
+
+
 def test_equal_results() -> None:
     assert make_result() == make_result()
     assert hash(make_result()) == hash(make_result())
@@ -287,7 +309,11 @@ def test_equal_results() -> None:
     assert make_result() != "handmade"
 
 
-@pytest.mark.parametrize("result", [make_result(), empty_result(), empty_result(3)], ids=["full", "empty", "idle"])
+@pytest.mark.parametrize(
+    "result",
+    [full_result(), make_result(), empty_result(), empty_result(3)],
+    ids=["full", "without the market", "empty", "idle"],
+)
 def test_saved_and_loaded_it_is_the_same(result: Result, tmp_path: Path) -> None:
     assert result.save(tmp_path / "run") == tmp_path / "run"
     loaded = Result.load(tmp_path / "run")
@@ -302,15 +328,26 @@ def test_saved_and_loaded_it_is_the_same(result: Result, tmp_path: Path) -> None
         assert found.tobytes() == array.tobytes()
     for name in ("fills", "orders", "events", "ledger", "positions", "resting"):
         pd.testing.assert_frame_equal(getattr(loaded, name), getattr(result, name))
+    assert (loaded.attribution is None) == (result.attribution is None)
+    if result.attribution is not None:
+        for ours, theirs in zip(loaded.attribution, result.attribution, strict=True):
+            assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes())
+    assert (loaded.benchmark is None) == (result.benchmark is None)
+    if result.benchmark is not None:
+        assert loaded.benchmark.name == result.benchmark.name
+        np.testing.assert_array_equal(loaded.benchmark.returns, result.benchmark.returns)
     assert repr(loaded) == repr(result)
 
 
 def test_the_tables_can_be_read_by_others(tmp_path: Path) -> None:
-    make_result().save(tmp_path / "run", extra={"config.toml": "[data]\n"})
+    full_result().save(tmp_path / "run", extra={"config.toml": "[data]\n"})
     assert sorted(file.name for file in (tmp_path / "run").iterdir()) == [
-        "config.toml", "events.parquet", "fills.parquet", "ledger.parquet", "metrics.json", "orders.parquet",
-        "resting.parquet", "run.json",
+        "benchmark.parquet", "config.toml", "events.parquet", "fills.parquet", "ledger.parquet", "legs.parquet",
+        "metrics.json", "orders.parquet", "resting.parquet", "run.json", "trades.parquet",
     ]  # fmt: skip
+    trades = pq.read_table(tmp_path / "run" / "trades.parquet").to_pandas()
+    assert trades["side"].tolist() == ["long", "short", "long"]
+    assert [str(day)[:10] for day in trades["closed"].dropna()] == ["2024-01-05"]
     fills = pq.read_table(tmp_path / "run" / "fills.parquet").to_pandas()
     assert fills["symbol"].tolist() == ["A", "B", "A", "NA", "NA"]
     assert str(fills["date"].iloc[0])[:10] == "2024-01-02"
@@ -405,10 +442,10 @@ def test_the_folder_has_the_permissions_of_any_other(tmp_path: Path) -> None:
     assert modes[0] == modes[1]
 
 
-@pytest.mark.parametrize("file", ["ledger", "orders", "fills", "events", "resting"])
+@pytest.mark.parametrize("file", ["ledger", "orders", "fills", "events", "resting", "legs", "trades", "benchmark"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "changed", "renamed", "shortened"])
 def test_a_damaged_table_is_noticed(file: str, damage: str, tmp_path: Path) -> None:
-    make_result().save(tmp_path / "run")
+    full_result().save(tmp_path / "run")
     path = tmp_path / "run" / f"{file}.parquet"
     table = pq.read_table(path)
     if damage == "missing":
@@ -445,8 +482,8 @@ def test_an_unknown_symbol_in_a_table_is_noticed(tmp_path: Path) -> None:
         ("[]", "damaged"),
         ("{}", "format None"),
         ('{"format": 99}', "format 99"),
-        ('{"format": 1}', "damaged"),
-        ('{"format": 1, "symbols": 3, "sector_names": []}', "damaged"),
+        ('{"format": 2}', "damaged"),
+        ('{"format": 2, "symbols": 3, "sector_names": []}', "damaged"),
     ],
 )
 def test_a_damaged_run_json_is_noticed(text: str | None, message: str, tmp_path: Path) -> None:

@@ -44,6 +44,12 @@ def record_hash(result: Result) -> str:
     _array(digest, result.dates.astype("datetime64[D]").astype(np.int64))
     for table in (result.tape.ledger, result.tape.event_i, result.tape.event_f, *result.resting_orders):
         _array(digest, table)
+    if result.attribution is not None:
+        for table in result.attribution:
+            _array(digest, table)
+    if result.benchmark is not None:
+        _text(digest, result.benchmark.name)
+        _array(digest, result.benchmark.returns)
     return digest.hexdigest()
 
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from backtester.engine import types as t
 from backtester.errors import RunError
 from backtester.market.panel import Panel
-from backtester.metrics import Metrics, run_metrics
+from backtester.metrics import Benchmark, Metrics, run_metrics
 from backtester.result import digest, folder
+from backtester.result.attribution import Attribution, attribute
 from backtester.result.resting import Resting
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Result:
             ``"execution"`` hold the fields of their classes.
         source: the market data, or its fingerprint. A fingerprint takes longer than a run, so it is taken on demand.
         cash: equity before the first session.
+        benchmark: its name and its returns (T,), NaN where they are not known; None: there is none.
+        parts: what each side and each round trip earned; None: taken from the tape and the market data on demand, and
+            not known where `source` is a fingerprint.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Result:
     settings: dict[str, Any]
     source: Panel | str
     cash: float
+    benchmark: Benchmark | None = None
+    parts: Attribution | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
@@ -67,6 +73,11 @@ class Result:
         object.__setattr__(self, "cash", float(self.cash))
         object.__setattr__(self, "tape", tape)
         object.__setattr__(self, "resting_orders", Resting(**rest))
+        if self.benchmark is not None:
+            returns = _frozen(self.benchmark.returns, np.float64)
+            object.__setattr__(self, "benchmark", Benchmark(self.benchmark.name, returns))
+        if self.parts is not None:
+            object.__setattr__(self, "parts", self.parts.frozen())
 
     def __eq__(self, other: object) -> bool:
         """Whether both hold the same orders, fills and record."""
@@ -96,6 +107,68 @@ class Result:
     def equity(self) -> pd.Series:
         """Equity at the close of every session, by date."""
         return self.ledger["equity"]
+
+    @property
+    def returns(self) -> pd.Series:
+        """``equity[t] / equity[t-1] - 1`` by date, the first against the cash; NaN after an account is wiped out."""
+        return self._table("returns")["returns"]
+
+    @property
+    def monthly(self) -> pd.DataFrame:
+        """Returns by year (rows) and month (columns 1 to 12), and of the whole ``year``, all compounded.
+
+        A part of a month or year at either end of the run counts for what it is. NaN without a session, or where the
+        equity before is not positive.
+        """
+        return self._table("monthly")
+
+    @property
+    def drawdowns(self) -> pd.DataFrame:
+        """A row a drawdown at closes, the deepest first (:func:`backtester.metrics.drawdowns`).
+
+        ``depth`` (fraction of the peak, positive); the dates ``peak`` (missing: the start, before the first session),
+        ``trough`` and ``recovered`` (missing: not by the end of the run); ``sessions`` from the peak to the recovery or
+        the last session; ``recovery_sessions`` from the trough to the recovery (missing: not recovered).
+        """
+        return self._table("drawdowns")
+
+    @property
+    def trades(self) -> pd.DataFrame:
+        """A row a round trip, in the order of their opening. One begins when a position leaves 0 and ends at 0.
+
+        A fill that crosses 0 ends one and begins another, its costs shared out by shares. What is added and taken off
+        in between belongs to the one round trip, so it makes no difference which shares are sold first.
+
+        ``symbol``; ``side`` (``long`` or ``short``); ``opened`` and ``closed`` (dates; missing: open at the end);
+        ``sessions`` from the one to the other, or to the last session; ``shares`` that were opened in all, positive,
+        splits taken in, so as of the last day; ``entry`` and ``exit``, the mean prices paid and received per such
+        share, slippage included, where a settlement, the cash for a fraction and, for what is still open, the last
+        mark count as exits; ``gross`` (money gained by prices, before slippage, and by ``dividends``); ``commission``
+        and ``slippage``, together ``costs``; ``net = gross - costs``; ``return``, ``net`` as a fraction of what was
+        opened, at entry prices (missing: opened at 0).
+
+        Borrow fees and interest are those of the book and belong to no round trip: the sum of ``net``, plus the
+        interest and less the borrow fees of the ledger, is the change of equity.
+
+        Raises:
+            RunError: the market data of the run is not known (a result made by hand).
+        """
+        return self._table("trades")
+
+    @property
+    def legs(self) -> pd.DataFrame:
+        """What the longs and the shorts did, a row a session, by date.
+
+        For each side, ``long_`` and ``short_``: ``price_pnl``, ``dividends``, ``commission``, ``slippage`` (money of
+        the session, costs positive) and ``names`` (positions at the close). ``squares`` and ``largest``: the sum of the
+        squares, and the largest, of the absolute values of the positions at the close. Both sides together are the
+        ledger's columns of the same names. A fill belongs to the side of the shares that it moves, one that crosses 0
+        to both. Borrow fees are all of the shorts; interest is of neither.
+
+        Raises:
+            RunError: as in :attr:`trades`.
+        """
+        return self._table("legs")
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -153,7 +226,23 @@ class Result:
     @cached_property
     def metrics(self) -> Metrics:
         """The figures of :func:`backtester.metrics.run_metrics` by name; NaN is unknown."""
-        return run_metrics(self.dates, self.tape.ledger, self.cash, self.tape.fill_f.shape[0])
+        parts = self.attribution
+        return run_metrics(
+            self.dates,
+            self.tape.ledger,
+            self.cash,
+            self.tape.fill_f.shape[0],
+            legs=None if parts is None else parts.legs,
+            trips=None if parts is None else parts.trips,
+            benchmark=self.benchmark,
+        )
+
+    @cached_property
+    def attribution(self) -> Attribution | None:
+        """Gains and costs by side and by round trip, as arrays; None if the market data is not known."""
+        if self.parts is not None or isinstance(self.source, str):
+            return self.parts
+        return attribute(self.source, self.tape).frozen()
 
     @cached_property
     def content_hash(self) -> str:
@@ -162,10 +251,12 @@ class Result:
 
     @cached_property
     def record_hash(self) -> str:
-        """SHA-256, as hex, of what else the record holds: ledger, events, resting orders, settings, data."""
+        """SHA-256, as hex, of what else the record holds: ledger, events, resting orders, settings, data, benchmark."""
         return digest.record_hash(self)
 
-    def save(self, path: str | Path, *, overwrite: bool = False, extra: Mapping[str, str] | None = None) -> Path:
+    def save(
+        self, path: str | Path, *, overwrite: bool = False, extra: Mapping[str, folder.Extra] | None = None
+    ) -> Path:
         """Write the run to a folder: Parquet tables, ``metrics.json`` and ``run.json``.
 
         It is written beside its place under a temporary name and renamed when it is complete, so a folder with its
@@ -174,7 +265,7 @@ class Result:
         Args:
             path: the folder; it must not exist, or be empty.
             overwrite: replace a run that stands there. Anything else than a run is never replaced.
-            extra: further text files by name.
+            extra: further files by name: their text, or a function that writes one to the path that it is given.
 
         Returns:
             The folder.
