@@ -3,15 +3,21 @@
 The names below are the public surface; docs/architecture.md says where each one lives.
 """
 
-from backtester.errors import BacktesterError, ConfigError, DataError, RunError, StrategyError
+from backtester.errors import BacktesterError, ConfigError, DataError, RunError, SignalError, StrategyError
+from backtester.folds import Fold, Folds
+from backtester.labels import labels
 from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.synthetic import synthetic
+from backtester.metrics.ic import rank_ic
 from backtester.portfolio.ranking import Ranking, Weighting, rank_long_short, trailing_volatility
 from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm, RiskLimits
 from backtester.result import Result
 from backtester.run import Simulation, run
+from backtester.scores import Scores
+from backtester.signal import Signal
 from backtester.strategy import Book, Decision, Fill, Fills, Halt, Strategy, Target, Universe, View
+from backtester.walk import walk_forward
 
 __version__ = "0.1.0"
 
@@ -26,6 +32,8 @@ __all__ = [
     "Execution",
     "Fill",
     "Fills",
+    "Fold",
+    "Folds",
     "Halt",
     "Order",
     "Panel",
@@ -34,6 +42,9 @@ __all__ = [
     "Result",
     "RiskLimits",
     "RunError",
+    "Scores",
+    "Signal",
+    "SignalError",
     "Simulation",
     "Strategy",
     "StrategyError",
@@ -41,9 +52,12 @@ __all__ = [
     "Universe",
     "View",
     "Weighting",
+    "labels",
     "load_panel",
+    "rank_ic",
     "rank_long_short",
     "run",
     "synthetic",
     "trailing_volatility",
+    "walk_forward",
 ]

@@ -11,6 +11,7 @@ from backtester.engine import types as et
 from backtester.errors import DataError, did_you_mean
 from backtester.market.panel import Panel
 from backtester.portfolio.settings import Costs, RiskLimits
+from backtester.scores import Scores
 from backtester.strategy import Floats
 
 
@@ -77,13 +78,16 @@ def _first_rows(rows: np.ndarray, sessions: int) -> np.ndarray:
 def align_scores(scores: Any, panel: Panel) -> Floats | None:
     """Scores as a read-only float64 array (T, N) in the panel's order, or None.
 
-    A DataFrame of dates by symbols may lack dates and symbols (NaN: no opinion) but not name others.
+    A DataFrame of dates by symbols, or `Scores`, may lack dates and symbols (NaN: no opinion) but not name others.
 
     Raises:
         DataError: shape, dates or symbols do not fit the panel.
     """
     if scores is None:
         return None
+    if isinstance(scores, Scores):
+        same = scores.symbols == panel.symbols and np.array_equal(scores.dates, panel.dates)
+        scores = scores.values if same else scores.frame
     if isinstance(scores, pd.DataFrame):
         return _frozen(_from_frame(scores, panel))
     values = np.asarray(scores)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -13,23 +12,29 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.benchmark import resolve
 from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
-from backtester.errors import ConfigError, DataError, StrategyError
+from backtester.errors import ConfigError, DataError, StrategyError, raised_at
+from backtester.folds import Folds
 from backtester.inputs import align_scores, needs_returns, to_market
 from backtester.market.panel import Panel
 from backtester.planning import InStrides, OneByOne
 from backtester.portfolio.rules import to_rules
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 from backtester.result import Resting, Result
+from backtester.scores import Scores
+from backtester.signal import Signal
 from backtester.strategy import Fills, Halt, Strategy, Universe, View, overrides
 from backtester.submission import Submission
+from backtester.walk import scores_for_run
 
 CASH = 10_000_000.0
 COSTS = Costs()
 RISK = RiskLimits()
 EXECUTION = Execution()
+_TOLD = 256  # sessions between two calls of `progress`
 
 Answer = TypeVar("Answer")
 
@@ -42,6 +47,7 @@ class Snapshot(NamedTuple):
     symbols: tuple[str, ...]
     dates: NDArray[np.datetime64]  # of the sessions that have run
     settings: dict[str, Any]  # cash, costs, risk and execution
+    scores: NDArray[np.float64] | None = None  # (sessions, N) that a signal has given online; else None
 
 
 def run(
@@ -49,36 +55,71 @@ def run(
     strategy: Strategy,
     *,
     scores: Any = None,
+    signal: Signal | None = None,
+    folds: Folds | None = None,
+    online: bool = False,
+    seed: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
     cash: float = CASH,
     costs: Costs | None = COSTS,
     risk: RiskLimits | None = RISK,
     execution: Execution = EXECUTION,
+    benchmark: Any = None,
     name: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Result:
     """Run ``strategy`` over ``panel``.
 
     Args:
         panel: the market.
         strategy: decides after every close; see `Strategy`.
-        scores: (T, N) array, or DataFrame of dates by symbols, shown to the strategy as ``view.scores``. Row ``t``
-            must be known at the close of session ``t``. NaN is no opinion.
+        scores: `Scores`, (T, N) array, or DataFrame of dates by symbols, shown to the strategy as ``view.scores``. Row
+            ``t`` must be known at the close of session ``t``. NaN is no opinion.
+        signal: makes the scores by walk-forward, in their place.
+        folds: of the walk-forward; see `walk_forward`.
+        online: whether the signal is asked session by session, each time with a panel that ends there, and is fitted
+            when a fold begins, as in production; by default it scores a fold at a time, before the run.
+        seed: in place of the signal's own.
+        cache: folder of cached scores; see `walk_forward`. Not with `online`.
         cash: the account before the first session.
         costs: commissions, slippage, impact, borrow and interest; None: everything is free.
         risk: layers and breakers; None: every one is off.
         execution: when and how orders fill.
+        benchmark: what the figures are held against: ``"equal_weight"``, a symbol, a Series of returns by date, or the
+            path of a CSV or Parquet file; see `backtester.benchmark`. The strategy does not see it.
         name: of the run; by default the strategy's class.
+        progress: called as ``progress("running", sessions done, sessions in all)`` every 256 sessions.
 
     Raises:
         ConfigError: a setting is wrong.
         DataError: panel or scores are wrong.
         StrategyError: the strategy raised (the message names the date and the line), or returned what cannot be traded.
+        SignalError: the same for the signal.
     """
-    simulation = Simulation(panel, strategy, scores=scores, cash=cash, costs=costs, risk=risk, execution=execution)
+    simulation = Simulation(
+        panel,
+        strategy,
+        scores=scores,
+        signal=signal,
+        folds=folds,
+        online=online,
+        seed=seed,
+        cache=cache,
+        cash=cash,
+        costs=costs,
+        risk=risk,
+        execution=execution,
+        benchmark=benchmark,
+    )
     if len(panel.dates) < strategy.warmup:
         raise ConfigError(
             f"{type(strategy).__name__} needs {strategy.warmup} bars before its first decision; "
             f"the panel has {len(panel.dates)} sessions."
         )
+    if progress is not None:
+        for end in range(_TOLD, len(panel.dates), _TOLD):
+            simulation.advance(end)
+            progress("running", end, len(panel.dates))
     simulation.advance()
     return simulation.finish(name)
 
@@ -92,16 +133,23 @@ class Simulation:
         strategy: Strategy,
         *,
         scores: Any = None,
+        signal: Signal | None = None,
+        folds: Folds | None = None,
+        online: bool = False,
+        seed: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
         cash: float = CASH,
         costs: Costs | None = COSTS,
         risk: RiskLimits | None = RISK,
         execution: Execution = EXECUTION,
+        benchmark: Any = None,
         snapshot: Snapshot | None = None,
     ) -> None:
         """Prepare a run from its first session or from ``snapshot``; the other arguments are those of `run`.
 
         A snapshot may be gone on with under the same settings and a panel that begins like the one it was taken
-        under; ``on_start`` is not called again.
+        under; ``on_start`` is not called again. With ``online`` the snapshot brings the scores of the sessions before
+        it, and the signal is fitted again on the fold that the cut lies in: the same bytes, if it learns reproducibly.
         """
         _check_strategy(strategy)
         _check_settings(cash, costs, risk, execution)
@@ -115,8 +163,13 @@ class Simulation:
             "costs": None if costs is None else dataclasses.asdict(costs),
             "risk": None if risk is None else dataclasses.asdict(risk),
             "execution": dataclasses.asdict(execution),
+            "market": panel.describe(),
         }
+        self._benchmark = resolve(benchmark, panel)
         self._whole = True  # False once the strategy has failed inside a session
+        scores, self._live = scores_for_run(panel, scores, signal, folds, online, execution.fill, seed, cache)
+        if isinstance(scores, Scores):  # online, they are not there yet
+            self.settings["scores"] = scores.record if self._live is None else dict(scores.origin)
         self._scores = align_scores(scores, panel)
         self._market = to_market(panel, returns=needs_returns(costs, risk))
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
@@ -128,6 +181,8 @@ class Simulation:
             self._tape = memory.new_tape(sessions, symbols)
         else:
             self._check_snapshot(snapshot)
+            if self._live is not None:
+                self._live.restore(snapshot.scores)
             self._state = memory.copy_state(snapshot.state)
             self._tape = memory.longer_tape(snapshot.tape, sessions)
         self._reported = int(self._state.i[et.TOLD_FILLS])
@@ -150,12 +205,17 @@ class Simulation:
             self._call("on_start", range(1), lambda: self.strategy.on_start(universe))
             self._started = True
         planner: OneByOne | InStrides
-        if overrides(self.strategy, "decide_rows"):
+        if overrides(self.strategy, "decide_rows") and self._live is None:
             planner = InStrides(self.strategy, self.panel, self._scores, partial(self._call, "decide_rows"))
         else:
             planner = OneByOne(self.strategy, self.panel, self._decide)
         try:
-            self._drive(planner, end)
+            if self._live is not None:  # a session's scores have to be there before it runs
+                for t in range(int(self._state.i[et.SESSION]), end):
+                    self._live.score(t)
+                    self._drive(planner, t + 1)
+            else:
+                self._drive(planner, end)
         finally:
             planner.close()
         self._whole = True
@@ -171,6 +231,7 @@ class Simulation:
             self.panel.symbols,
             self.panel.dates[:done],
             self._terms(),
+            None if self._live is None else self._live.scores.values[:done].copy(),
         )
 
     def finish(self, name: str | None = None) -> Result:
@@ -196,6 +257,7 @@ class Simulation:
             settings=self.settings,
             source=self.panel,
             cash=self.cash,
+            benchmark=self._benchmark and self._benchmark._replace(returns=self._benchmark.returns[:done]),
         )
 
     def _check_whole(self) -> None:
@@ -269,7 +331,7 @@ class Simulation:
         try:
             return ask()
         except Exception as error:
-            line = _line(error)
+            line = raised_at(error)
             raised = f" raised {type(error).__name__}{line}" if line else ""
             raise StrategyError(f"{self._where(method, sessions)}{raised}: {error}") from error
 
@@ -277,18 +339,6 @@ class Simulation:
         dates = self.panel.dates
         span = f"{dates[sessions[0]]}" + (f" to {dates[sessions[-1]]}" if len(sessions) > 1 else "")
         return f"{type(self.strategy).__name__}.{method} on {span}"
-
-
-def _line(error: Exception) -> str:
-    """Where the strategy's own code raised: the last line outside this package, or where a library was called from."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<") and not os.path.abspath(frame.filename).startswith(package)
-    ]
-    own = [frame for frame in frames if "site-packages" not in frame.filename] or frames
-    return f" at {own[-1].filename}:{own[-1].lineno} ({own[-1].line})" if own else ""
 
 
 def _check_strategy(strategy: Any) -> None:

@@ -1,0 +1,221 @@
+"""Any scikit-learn estimator as a signal."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import backtester as bt
+from backtester.errors import did_you_mean
+from backtester.labels import FillAt, LabelKind, check_kind, check_start
+from backtester.signal import plain
+from signals.checks import whole
+from signals.features import SCALES, default_features
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Features = Callable[[bt.Panel, Rows], Floats]
+
+
+class Estimator(bt.Signal):
+    """Learns a label from features with anything that has ``fit`` and ``predict``: a model, or a pipeline of them.
+
+    Each fold fits a clone of it, as ``fit(x, y)`` with a row of ``x`` for every session and symbol of the training rows
+    that has its features and a label, which members alone have. The score of a member is what it predicts; that of a
+    classifier, which needs the label ``up``, the probability of going up.
+
+    Missing values: the default features have none (see `signals.features`). With features of one's own, a symbol with
+    an unknown feature is neither learnt from nor scored, unless the estimator says that it takes NaN (scikit-learn's
+    tag ``allow_nan``): then only one without any known feature is.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        label: LabelKind = "demeaned",
+        horizon: int = 1,
+        fill: FillAt = "open",
+        lookbacks: Sequence[int] = (1, 5, 10, 21, 63),
+        scale: str = "rank",
+        features: Features | str | None = None,
+        warmup: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Check the settings; nothing is learnt yet.
+
+        Args:
+            estimator: an object, or its class by name, as ``"sklearn.linear_model:Ridge"``.
+            arguments: of that class, where it is given by name.
+            label: kind of label, as in `bt.labels`.
+            horizon: of the label, in sessions.
+            fill: the price that labels run from and to, as in `bt.labels`.
+            lookbacks: sessions of the default features' returns.
+            scale: how the default features compare symbols: ``rank`` or ``zscore``.
+            features: in place of the default ones, ``features(panel, rows) -> (len(rows), N, F)`` or its name, as
+                ``"package.module:function"``. ``panel`` ends with ``rows[-1]``; a row's may use rows up to it.
+            warmup: rows of history that ``features`` needs; the default ones know theirs.
+            seed: given to the estimator, and what is in it, as ``random_state`` where that is None.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        self._template = _named(estimator, arguments or {}) if isinstance(estimator, str) else estimator
+        if not isinstance(estimator, str) and arguments:
+            raise bt.ConfigError("arguments go with an estimator that is named, such as 'sklearn.linear_model:Ridge'.")
+        if isinstance(self._template, type) or not all(hasattr(self._template, name) for name in ("fit", "get_params")):
+            raise bt.ConfigError(
+                f"estimator is {estimator!r}; it must be a scikit-learn estimator: an object, or a name."
+            )
+        check_kind(label)
+        check_start(fill)
+        self.label = label
+        self.fill = self._fill = fill
+        self.horizon, self.seed = whole("horizon", horizon), whole("seed", seed, least=0)
+        self._features = _found(features, "features") if isinstance(features, str) else features
+        if self._features is not None and not inspect.isfunction(self._features):
+            raise bt.ConfigError(f"features is {features!r}; it must be a function, or the name of one.")
+        if self._features is None:
+            self.lookbacks = [whole("lookbacks", one) for one in lookbacks]
+            if not self.lookbacks:
+                raise bt.ConfigError("lookbacks is empty; give at least one number of sessions.")
+            if scale not in SCALES:
+                raise bt.ConfigError(f"scale is {scale!r}; it must be one of {', '.join(SCALES)}.")
+            self.scale = scale
+        elif warmup is None:
+            raise bt.ConfigError(
+                "warmup is not given; features of your own need it: the rows of history that they use."
+            )
+        least = max(self.lookbacks) + 1 if self._features is None else 1
+        self.warmup = least if warmup is None else whole("warmup", warmup, least=least)
+        self._is_classifier = _is_classifier(self._template)
+        if self._is_classifier and label != "up":
+            raise bt.ConfigError(f"label is {label!r}; {type(self._template).__name__} is a classifier and needs 'up'.")
+        self._model: Any = None
+
+    def fit(self, panel: bt.Panel, rows: Rows) -> None:
+        """Fit a clone on the training rows."""
+        from sklearn.base import clone
+
+        model = clone(self._template)
+        unset = [key for key, value in model.get_params().items() if value is None and key.endswith("random_state")]
+        model.set_params(**dict.fromkeys(unset, self.seed))
+        x = self._seen(panel.head(int(rows[-1])), rows)
+        y = bt.labels(panel, rows, self.horizon, kind=self.label, fill=self._fill)
+        used = self._usable(x) & np.isfinite(y)
+        if not used.any():
+            raise bt.DataError("no training row has both its features and a label.")
+        model.fit(x[used], y[used])
+        self._model = model
+
+    def predict(self, panel: bt.Panel, rows: Rows) -> Floats:
+        """What the fitted estimator says of each symbol whose features are there."""
+        if self._model is None:
+            raise bt.ConfigError("it has not been fitted: give it folds.")
+        x = self._seen(panel, rows)
+        scored = self._usable(x) & panel.member[rows]
+        scores = np.full(scored.shape, np.nan)
+        if scored.any():
+            if self._is_classifier:
+                scores[scored] = self._model.predict_proba(x[scored]) @ self._model.classes_
+            else:
+                scores[scored] = np.asarray(self._model.predict(x[scored])).reshape(-1)
+        return scores
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, with the estimator as its class and parameters, and the function of the features by name."""
+        told = super().describe()
+        told["estimator"] = _described(self._template)
+        if self._features is not None:
+            told["features"] = f"{self._features.__module__}:{self._features.__qualname__}"
+        return told
+
+    def sources(self) -> list[Any]:
+        """The class, the function of the features, and every part of the estimator that is not scikit-learn's."""
+        parts = [type(part) for part in _parts(self._template)]
+        own = [kind for kind in parts if not kind.__module__.startswith("sklearn.")]
+        return super().sources() + own + ([] if self._features is None else [self._features])
+
+    def _seen(self, panel: bt.Panel, rows: Rows) -> Floats:
+        """The features of the rows, checked: (R, N, F)."""
+        if self._features is None:
+            return default_features(panel, rows, self.lookbacks, self.scale)
+        x = np.asarray(self._features(panel, rows), dtype=np.float64)
+        if x.ndim != 3 or x.shape[:2] != (len(rows), panel.shape[1]):
+            raise bt.DataError(
+                f"features returned shape {x.shape}; it must be (rows, symbols, features), here "
+                f"({len(rows)}, {panel.shape[1]}, F)."
+            )
+        return np.where(np.isfinite(x), x, np.nan)
+
+    def _usable(self, x: Floats) -> NDArray[np.bool_]:
+        """Where there is enough to learn from or to score: (R, N)."""
+        known = np.isfinite(x)
+        enough = known.any(axis=2) if _takes_nan(self._template) else known.all(axis=2)
+        return np.asarray(enough, dtype=np.bool_)
+
+
+def _named(name: str, arguments: Mapping[str, Any]) -> Any:
+    """An estimator by the name of its class."""
+    kind = _found(name, "estimator")
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise bt.ConfigError(f"estimator {name} refused its arguments {dict(arguments)}: {error}") from error
+
+
+def _found(name: str, key: str) -> Any:
+    """What ``package.module:Name`` means."""
+    module, colon, attribute = name.rpartition(":")
+    if not colon or not module:
+        raise bt.ConfigError(f"{key} is {name!r}; write package.module:Name, such as 'sklearn.linear_model:Ridge'.")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        raise bt.ConfigError(f"{key} is {name!r}, and {module} cannot be imported: {error}.") from error
+    except AttributeError as error:
+        hint = did_you_mean(attribute, dir(importlib.import_module(module)))
+        raise bt.ConfigError(f"{key} is {name!r}, and {module} has no {attribute}.{hint}") from error
+
+
+def _is_classifier(estimator: Any) -> bool:
+    from sklearn.base import is_classifier
+
+    return bool(is_classifier(estimator))
+
+
+def _takes_nan(estimator: Any) -> bool:
+    from sklearn.utils import get_tags
+
+    return bool(get_tags(estimator).input_tags.allow_nan)
+
+
+def _parts(estimator: Any) -> list[Any]:
+    """The estimator and the estimators in it."""
+    inner = [value for value in estimator.get_params(deep=True).values() if hasattr(value, "get_params")]
+    return [estimator, *(part for part in inner if not isinstance(part, type))]
+
+
+def _described(estimator: Any) -> dict[str, Any]:
+    """Class and parameters as plain data; those of inner estimators stand under their own names, ``step__alpha``."""
+    told: dict[str, Any] = {"class": f"{type(estimator).__module__}:{type(estimator).__qualname__}"}
+    for key, value in sorted(estimator.get_params(deep=True).items()):
+        if hasattr(value, "get_params"):
+            told[key] = f"{type(value).__module__}:{type(value).__qualname__}"
+            continue
+        if key == "steps":
+            told[key] = [name for name, _ in value]
+            continue
+        try:
+            told[key] = plain(value)
+        except TypeError as error:
+            raise bt.ConfigError(
+                f"estimator: its {key} is a {type(value).__name__}, which has no plain form for the record of the run."
+            ) from error
+    return told
