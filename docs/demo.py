@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import tempfile
@@ -29,7 +30,21 @@ def draw() -> str:
     # Without the fonts that a browser would fetch from elsewhere.
     svg = re.sub(r"@font-face \{.*?\}\n?", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code", "Menlo, Consolas, DejaVu Sans Mono")
+    svg = re.sub(r'<text ([^>]*)x="([\d.]+)"([^>]*)textLength="([\d.]+)"([^>]*)>([^<]*)</text>', _without_edges, svg)
     return "\n".join(line.rstrip() for line in svg.strip().splitlines()) + "\n"
+
+
+def _without_edges(found: re.Match[str]) -> str:
+    """A piece of text without the blanks around it, moved to where it then begins: some viewers drop them."""
+    before, x, between, length, after, text = found.groups()
+    plain = html.unescape(text).replace("\xa0", " ")
+    inner = plain.strip()
+    if not inner:
+        return ""
+    cell = float(length) / len(plain)
+    begin = float(x) + cell * (len(plain) - len(plain.lstrip()))
+    shown = html.escape(inner).replace(" ", "&#160;")
+    return f'<text {before}x="{begin:g}"{between}textLength="{cell * len(inner):g}"{after}>{shown}</text>'
 
 
 def words(svg: str) -> list[str]:

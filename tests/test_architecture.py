@@ -18,8 +18,19 @@ FLOORS = [
     {"errors": ["backtester.errors"]},
     {"market": ["backtester.market"], "engine": ["backtester.engine"]},
     {"portfolio": ["backtester.portfolio"]},
-    {"contracts": ["backtester.strategy", "backtester.submission", "backtester.metrics"]},
-    {"run": ["backtester.run", "backtester.planning", "backtester.inputs", "backtester.result"]},
+    {
+        "contracts": [
+            *("backtester.strategy", "backtester.submission", "backtester.metrics", "backtester.cross_section"),
+            *("backtester.signal", "backtester.folds", "backtester.labels", "backtester.walk"),
+            *("backtester.scores", "backtester.score_cache"),
+        ]
+    },
+    {
+        "run": [
+            *("backtester.run", "backtester.planning", "backtester.inputs", "backtester.benchmark"),
+            "backtester.result",
+        ]
+    },
     {"report": ["backtester.report"]},
     {"cli": ["backtester.cli", "backtester.__main__"]},
 ]
@@ -70,6 +81,15 @@ def test_torch_and_strategies_stay_outside():
         assert "strategies" not in names or path.parent.name == "cli", path
 
 
+@pytest.mark.parametrize("folder", ["signals", "strategies"])
+def test_what_ships_beside_the_package_imports_it_alone(folder):
+    others = {"signals", "strategies", "tests", "benchmarks"} - {folder}
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    for path in files:
+        assert not {name.split(".")[0] for name in imports(path)} & others, path
+
+
 def test_every_kernel_has_the_one_decorator():
     for path in (ROOT / "backtester/engine").glob("*.py"):
         if path.name in ("compile.py", "memory.py", "types.py", "__init__.py"):
@@ -85,16 +105,17 @@ def test_there_is_one_loop():
 
 
 def test_files_are_short():
-    files = [*MODULES, *ROOT.glob("strategies/*.py")]
+    files = [*MODULES, *ROOT.glob("strategies/*.py"), *ROOT.glob("signals/*.py")]
     assert [p.name for p in files if len(p.read_text().splitlines()) > 400] == []
 
 
 def test_public_surface():
     assert sorted(backtester.__all__) == [
         "BacktesterError", "Book", "Cancel", "ConfigError", "Costs", "DataError", "Decision", "Execution", "Fill",
-        "Fills", "Halt", "Order", "Panel", "Ranking", "Rearm", "Result", "RiskLimits", "RunError", "Simulation",
-        "Strategy", "StrategyError", "Target", "Universe", "View", "Weighting", "load_panel", "rank_long_short",
-        "run", "synthetic", "trailing_volatility",
+        "Fills", "Fold", "Folds", "Halt", "Order", "Panel", "Ranking", "Rearm", "Result", "RiskLimits", "RunError",
+        "Scores", "Signal", "SignalError", "Simulation", "Strategy", "StrategyError", "Target", "Universe", "View",
+        "Weighting", "labels", "load_panel", "rank_ic", "rank_long_short", "run", "synthetic", "trailing_volatility",
+        "walk_forward",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 

@@ -11,6 +11,7 @@ import pytest
 from backtester.cli.config import read_config
 from backtester.cli.toml import find_lines, parse_setting, to_toml
 from backtester.errors import ConfigError
+from backtester.folds import Folds
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 
 FULL = """\
@@ -240,6 +241,112 @@ def test_a_resolved_config_keeps_what_is_off(tmp_path: Path) -> None:
     assert again.costs == Costs()
     assert again.name == "trial"
     assert again.data.synthetic == {"seed": 1, "symbols": 20}
+
+
+SIGNAL = """\
+[data]
+path = "data/sp500"
+
+[signal]
+class = "mine/own.py:Mine"
+hidden = [32, 16]
+cache = false
+
+[folds]
+train = 504
+test = 63
+purge = "off"
+
+[strategy]
+class = "strategies:RankedLongShort"
+
+[run]
+benchmark = "tables/index.csv"
+online = true
+"""
+
+
+def test_a_signal_and_its_folds(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, SIGNAL))
+    assert config.signal is not None
+    assert (config.signal.class_name, config.signal.arguments) == ("mine/own.py:Mine", {"hidden": [32, 16]})
+    assert config.signal.cache is False
+    assert config.folds == Folds(train=504, test=63)
+    assert config.run.online is True
+    assert config.benchmark == tmp_path / "tables" / "index.csv"
+    without = SIGNAL.replace('[folds]\ntrain = 504\ntest = 63\npurge = "off"\n', "")
+    assert "folds" not in without
+    assert read_config(written(tmp_path, without), ["folds=ml4t"]).folds == Folds.named("ml4t")
+    assert read_config(written(tmp_path, 'folds = "ml4t"\n' + without)).folds == Folds.named("ml4t")
+    off = read_config(written(tmp_path, SIGNAL), ["signal=off", "folds=off", "run.online=false"])
+    assert (off.signal, off.folds) == (None, None)
+    assert read_config(written(tmp_path, SIGNAL), ["run.benchmark=SPY"]).benchmark == "SPY"
+    assert read_config(written(tmp_path, FULL)).benchmark is None
+
+
+def test_another_class_drops_the_arguments_of_a_signal_too(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, SIGNAL), ["signal.class=signals:Momentum", "signal.skip=5"])
+    assert config.signal is not None
+    assert config.signal.arguments == {"skip": 5}
+    assert config.notes == (
+        "--set signal.class: dropped what the file says of mine/own.py:Mine: hidden, cache.",
+    )  # fmt: skip
+
+
+def test_the_resolved_config_of_a_signal_says_the_same(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, SIGNAL))
+    folder = tmp_path / "runs" / "deep"
+    folder.mkdir(parents=True)
+    again = read_config(written(folder, to_toml(config.resolved(folder)), "config.toml"))
+    assert (again.folds, again.benchmark, again.run.online) == (config.folds, config.benchmark, True)
+    assert again.signal is not None
+    assert again.signal.class_name == "../../mine/own.py:Mine"
+    assert (again.signal.arguments, again.signal.cache) == ({"hidden": [32, 16]}, False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "start", "part"),
+    [
+        (
+            'class = "mine',
+            'clas = "mine',
+            "trial.toml:5: [signal] clas: the key 'class' is missing",
+            "There is 'clas'.",
+        ),
+        ("cache = false", 'cache = "no"', "trial.toml:7: [signal] cache: is 'no'; it must be true or false", ""),
+        ("train = 504", "trian = 504", "trial.toml:10: [folds] trian: there is no such key", "Did you mean 'train'?"),
+        ("train = 504", "", "trial.toml:9: [folds]: the key 'train' is missing", ""),
+        ("train = 504", "train = 0", "trial.toml:10: [folds] train: is 0; ", ""),
+        ("test = 63", "test = 6.3", "trial.toml:11: [folds] test: is 6.3; ", ""),
+        ('purge = "off"', "purge = -1", "trial.toml:12: [folds] purge: is -1; ", ""),
+        ('purge = "off"', "embargo = true", "trial.toml:12: [folds] embargo: is True; ", ""),
+        ('purge = "off"', 'embargo = "off"', 'trial.toml:12: [folds] embargo: cannot be "off"', ""),
+        ("online = true", "online = 1", "trial.toml:19: [run] online: is 1; it must be true or false", ""),
+        (
+            'benchmark = "tables/index.csv"',
+            "benchmark = 3",
+            "trial.toml:18: [run] benchmark: is 3; it must be text",
+            "",
+        ),
+        ("[signal]", "[singal]", "trial.toml:4: [singal]: there is no such section", "Did you mean 'signal'?"),
+    ],
+)
+def test_a_mistake_about_a_signal_is_named(old: str, new: str, start: str, part: str, tmp_path: Path) -> None:
+    assert old in SIGNAL
+    message = mistake(tmp_path, SIGNAL.replace(old, new, 1))
+    assert message.startswith(start), message
+    assert part in message
+
+
+def test_sections_that_do_not_go_together(tmp_path: Path) -> None:
+    both = SIGNAL + '\n[scores]\npath = "scores.parquet"\n'
+    assert "there is a [signal] too" in mistake(tmp_path, both)
+    assert read_config(written(tmp_path, both), ["signal=off", "folds=off", "run.online=false"]).scores is not None
+    assert "there is no [signal]" in mistake(tmp_path, SIGNAL, "signal=off")
+    assert "--set run.online: there is no [signal]" in mistake(tmp_path, FULL, "run.online=true")
+    assert "Did you mean 'ml4t'?" in mistake(tmp_path, SIGNAL, "folds=ml4y")
+    assert "must be a section of keys" in mistake(tmp_path, SIGNAL, "folds=[1]")
+    assert "must be a section of keys" in mistake(tmp_path, SIGNAL, "signal=3")
 
 
 def test_toml_is_written_as_it_is_read() -> None:

@@ -15,12 +15,13 @@ import pandas as pd
 import pytest
 
 import backtester as bt
+import signals
 import strategies
 from backtester.cli.config import DataSection, RunSection, ScoresSection, parse_config, read_config
 from backtester.cli.running import load_strategy, run_config
 from backtester.engine import types as et
 from backtester.market.ingest import import_files
-from backtester.metrics import run_metrics
+from backtester.metrics import Benchmark, benchmark_metrics, run_metrics
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -135,10 +136,29 @@ def test_the_page_has_the_arguments_of_the_strategies(name):
         assert f"`{text}`" in shown
 
 
+@pytest.mark.parametrize("name", signals.__all__)
+def test_the_page_has_the_arguments_of_the_signals(name):
+    (_, shown) = tables("`[signal]`")[f"signals:{name}"]
+    for argument, parameter in inspect.signature(getattr(signals, name)).parameters.items():
+        default = parameter.default
+        text = argument if default in (None, parameter.empty) else f"{argument} = {json.dumps(default)}"
+        assert f"`{text}`" in shown
+
+
+def test_the_page_has_every_key_of_the_folds():
+    def told(default):
+        return "needed" if default is dataclasses.MISSING else "false" if default is False else written(default)
+
+    shown = {key: cells[2] for key, cells in tables("`[folds]`").items()}
+    assert shown == {field.name: told(field.default) for field in dataclasses.fields(bt.Folds)}
+
+
 def test_every_figure_stands_in_the_page():
     nothing = np.zeros((0, len(et.LEDGER_COLUMNS)))
     figures = run_metrics(np.zeros(0, "datetime64[D]"), nothing, 1.0, 0)
     assert list(tables("Figures")) == list(figures)
+    beside = benchmark_metrics(np.zeros(0), Benchmark("", np.zeros(0)))
+    assert list(tables("Figures against a benchmark")) == list(beside)
 
 
 def test_no_limitation_is_left_half_said():
@@ -166,10 +186,8 @@ def test_the_architecture_names_what_exists():
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`([\w./-]+(?:\.py|\.md|/)|backtester/\w+)`", text))
     assert len(named) > 40
-    to_come = {"signals/"}
     places = ROOT, ROOT / "backtester"
-    assert [name for name in sorted(named - to_come) if not any((place / name).exists() for place in places)] == []
-    assert not any((ROOT / name).exists() for name in to_come), "it has come: say so in docs/architecture.md"
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
 
 
 def test_the_architecture_names_every_stop():

@@ -232,7 +232,7 @@ def test_the_report_counts_actions_that_act_elsewhere_or_never(tmp_path: Path) -
     assert panel.actions.row.tolist() == [1, 1]
     # B's dividends of the 5th and the 6th meet on the 6th.
     assert panel.actions.dividend.tolist() == [0.1, 0.2]
-    assert "  2 of them dated on no session, they act in the next one" in report.lines()
+    assert "  2 of them dated on no session, acting in the next one" in report.lines()
 
 
 def test_bad_sectors_membership_and_ends_are_set_aside(tmp_path: Path) -> None:
@@ -264,8 +264,8 @@ def test_bad_sectors_membership_and_ends_are_set_aside(tmp_path: Path) -> None:
     assert panel.member.tolist() == [[False, False], [True, False]]
     assert list(zip(panel.ends.symbol, panel.ends.row, panel.ends.delisting_return, strict=True)) == [(1, 1, -0.5)]
     notes = "\n".join(report.lines())
-    assert "1 symbols without a sector" in notes
-    assert "1 symbols never members, because the membership does not name them: B" in notes
+    assert "1 symbol without a sector" in notes
+    assert "1 symbol never a member, because the membership does not name them: B" in notes
 
 
 # Endings.

@@ -33,8 +33,11 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
     ),
     "a time zone": (f"{HEADER}\n2020-01-02T00:00:00Z,A,1,1,1,1,1\n".encode(), r"column 'date': 2020.* has a time zone"),
     "a time of day": (f"{HEADER}\n2020-01-02 16:00,A,1,1,1,1,1\n".encode(), r"column 'date': 2020.* has a time of day"),
-    "half a gzip file": (gzip.compress(HEADER.encode() * 99)[:40], r"a.csv cannot be read as CSV"),
-    "no text": (b"date,symbol\n\xff\xfe\xfa,\xff\n", r"a.csv cannot be read as CSV .*UTF-8"),
+    "half a gzip file": (gzip.compress(HEADER.encode() * 99)[:40], r"a.csv is cut off: its packed data ends too early"),
+    "no text": (
+        b"date,symbol\n\xff\xfe\xfa,\xff\n",
+        r"a.csv, line 2, is not text in UTF-8 .*; save the file as UTF-8",
+    ),
     "half a Parquet file": (b"PAR1" + b"x" * 99, r"a.csv cannot be read as Parquet, it is damaged or cut off"),
 }
 
@@ -65,7 +68,7 @@ def test_time_zones_in_parquet_are_refused(tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=r"a.parquet, column 'date': .*America/New_York.* has a time zone"):
+    with pytest.raises(DataError, match=r"a.parquet, row 1, column 'date': .*America/New_York.* has a time zone"):
         import_files(tmp_path / "a.parquet", tmp_path / "out", basis="as_traded")
 
 

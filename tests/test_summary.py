@@ -1,26 +1,42 @@
-"""The first terminal summary."""
+"""The screen of a finished run, and the same as data."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import json
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
+from small import DATES, Does, panel
 from test_result import empty_result, make_result
 
-from backtester.engine.types import L_SHORT
+import backtester as bt
+from backtester.cli.output import to_plain
+from backtester.engine import types as t
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
-from backtester.report.summary import count_events, flattering, print_summary, sparkline, summarise
+from backtester.report import layout, words
+from backtester.report.facts import breakers, count_events, families, summarise, without_breakers
+from backtester.report.flatter import flattering
+from backtester.report.monthly import month_table
+from backtester.report.spark import ASCII, BLOCKS, can_show, sparkline
+from backtester.report.summary import Summary, print_summary
 from backtester.result import Result
+
+WIDTHS = (40, 50, 60, 72, 80, 100, 120, 160, 200)
 
 
 def printed(result: Result, width: int = 100) -> str:
-    console = Console(width=width, record=True, file=io.StringIO())
+    console = Console(width=width, record=True, file=io.StringIO(), legacy_windows=False)
     print_summary(result, console)
     return console.export_text()
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def settings(costs: Costs | None = None, risk: RiskLimits | None = None, **execution: Any) -> dict[str, Any]:
@@ -31,29 +47,40 @@ def settings(costs: Costs | None = None, risk: RiskLimits | None = None, **execu
     }
 
 
+def long_run(**options: Any) -> Result:
+    """Three symbols over 90 sessions, the first held long and the second short; they rise and fall a little."""
+    days = np.arange(90)
+    close = np.column_stack([50 + np.sin(days / 5), 20 + np.cos(days / 7), 30 + days / 30])
+    return bt.run(
+        panel(close), Does(lambda view: np.array([0.5, -0.5, 0.0]), every=10), cash=1e6, **options
+    )  # fmt: skip
+
+
 def test_a_page_with_everything() -> None:
-    text = printed(make_result())
+    text = one_line(printed(make_result()))
     for part in (
-        "handmade  2024-01-01 to 2024-01-06, 6 sessions, 3 symbols",
+        "handmade 2024-01-01 to 2024-01-06, 6 sessions, 3 symbols",
         "1,000 to 1,015",
-        "+1.50 %",
-        "max drawdown from 2024-01-02 to 2024-01-03, recovered 2024-01-05",
+        "total return +1.50 %",
+        "1.98 % 2024-01-02 2024-01-03 2024-01-05",  # 20 of 1,010, from the second to the third day, back on the fifth
+        "Returns by month, % Jan Feb",
+        "2024 1.5 . .",
         "CAGR",
-        "arithmetic return a year before costs",
-        "arithmetic return a year after costs",
-        "max sector 1, max gross 1",
-        "split 1, settlement 1, order split 1",
+        "From gross to net",
+        "clipped max sector 1, max gross 1",
+        "market split 1, settlement 1, order split 1",
         "Halted since 2024-01-05",
         "3 orders rest for the next trading day",
     ):
-        assert part in text
+        assert part in text, part
 
 
 def test_an_empty_run_has_a_page() -> None:
     text = printed(empty_result())
     assert "no sessions" in text
-    assert "nan" not in text.lower()
-    assert "nan" not in printed(empty_result(3)).lower()
+    for result in (empty_result(), empty_result(1), empty_result(3)):
+        assert "nan" not in printed(result).lower()
+        assert "Traceback" not in printed(result, 40)
 
 
 def test_the_page_as_data() -> None:
@@ -62,7 +89,43 @@ def test_the_page_as_data() -> None:
     assert data["events"]["clipped_max_gross"] == 1
     assert "rearmed" not in data["events"]
     assert data["metrics"]["fills"] == 5
+    assert data["monthly"] == {"2024": {"1": pytest.approx(0.015), "year": pytest.approx(0.015)}}
+    fall = data["drawdowns"][0]
+    assert (fall["peak"], fall["trough"], fall["recovered"]) == ("2024-01-02", "2024-01-03", "2024-01-05")
+    assert data["drawdowns"][-1]["recovered"] is None
     assert count_events(empty_result()) == {}
+    assert sorted(data) == [
+        "breakers", "content_hash", "drawdowns", "end", "events", "flattered_by", "halted_since", "metrics", "monthly",
+        "name", "no_fill", "record_hash", "resting", "sessions", "settings", "start", "symbols", "wiped_out",
+        "without_breakers",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("result", [make_result(), empty_result(), empty_result(1), long_run()], ids=str)
+def test_the_data_are_json_for_any_reader(result: Result) -> None:
+    def strict(word: str) -> float:
+        raise AssertionError(word)
+
+    text = json.dumps(to_plain(summarise(result)), allow_nan=False)
+    assert json.loads(text, parse_constant=strict)["name"] == result.name
+
+
+def test_what_json_cannot_hold_is_made_plain() -> None:
+    odd = {
+        "nan": math.nan,
+        "inf": np.inf,
+        "numbers": np.array([1.5, np.nan]),
+        "whole": np.int64(3),
+        "yes": np.bool_(True),
+        "day": np.datetime64("2024-01-02"),
+        "none": np.datetime64("NaT"),
+        "stamp": DATES[0].date(),
+        1: ("a", None),
+    }
+    assert to_plain(odd) == {
+        "nan": None, "inf": None, "numbers": [1.5, None], "whole": 3, "yes": True, "day": "2024-01-02", "none": None,
+        "stamp": "2020-01-01", "1": ["a", None],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -80,11 +143,66 @@ def test_the_page_as_data() -> None:
         (settings(Costs(), volume_cap=0.1, cap_on="session"), "knows the volume of its own session"),
         (settings(Costs(), lot=0), "fractional shares"),
         (settings(Costs()), "no risk limits"),
+        (settings(Costs()) | {"market": {"basis": "split_adjusted", "dividends": 0}}, "no dividends in the data"),
+        (settings(Costs()) | {"market": {"endings": 0, "members": False}}, "no stock ever leaves the universe"),
     ],
 )
 def test_what_flatters_a_result_is_said(chosen: dict[str, Any], note: str) -> None:
     assert any(note in found for found in flattering(chosen))
-    assert note in " ".join(printed(make_result(settings=chosen), width=300).split())
+    ledger = make_result().tape.ledger.copy()
+    ledger[:, t.L_SHORT] = 1.0  # or what concerns shorts would be left out
+    result = make_result(settings=chosen, tape=make_result().tape._replace(ledger=ledger))
+    for width in (60, 300):
+        assert note in one_line(printed(result, width))
+
+
+def test_what_concerns_shorts_is_left_out_where_nothing_was_short() -> None:
+    free = settings(Costs(borrow_rate=0)) | {"market": {"basis": "as_traded", "dividends": 0}}
+    assert "borrowing shares is free" in flattering(free)
+    assert "no dividends in the data: what is held short pays none" in flattering(free)
+    assert "borrowing shares is free" not in flattering(free, shorted=False)
+    assert "no dividends in the data" in flattering(free, shorted=False)
+    never_short = make_result(settings=free)
+    assert "borrowing shares is free" not in summarise(never_short)["flattered_by"]
+    ledger = never_short.tape.ledger.copy()
+    ledger[2, t.L_SHORT] = 100.0
+    once_short = make_result(settings=free, tape=never_short.tape._replace(ledger=ledger))
+    assert "borrowing shares is free" in summarise(once_short)["flattered_by"]
+
+
+def test_rates_by_symbol_are_no_free_rates() -> None:
+    costs = dataclasses.asdict(Costs(slippage_bps=0, borrow_rate=0))
+    told = settings(Costs()) | {"costs": costs}
+    assert {"no slippage", "borrowing shares is free"} <= set(flattering(told))
+    costs |= {
+        "slippage_bps": {"default": 0.0, "symbols": {}, "table": None, "tiers": [{"rate": 2.0, "min_price": 0.0}]},
+        "borrow_rate": {"default": 0.0, "symbols": {"GME": 0.3}, "tiers": []},
+    }
+    assert not {"no slippage", "borrowing shares is free"} & set(flattering(told))
+    costs["borrow_rate"] = {"default": 0.0, "symbols": {"GME": 0.0}, "tiers": [{"rate": 0.0, "min_price": 5.0}]}
+    assert "borrowing shares is free" in flattering(told)
+    costs["borrow_rate"] |= {"table": {"rows": 3, "symbols": 1, "sha256": "0" * 64}}
+    assert "borrowing shares is free" not in flattering(told)
+
+
+def test_a_list_of_what_cannot_be_shorted_counts() -> None:
+    costs = dataclasses.asdict(Costs())
+    note = "every stock can be sold short"
+    for nothing in ((), [], {"rows": 0, "symbols": 0, "sha256": "0" * 64}):
+        told = settings(Costs()) | {"costs": costs | {"not_shortable": nothing}}
+        assert note in flattering(told)
+        assert note not in flattering(told, shorted=False)
+    for something in (["GME"], {"rows": 1, "symbols": 1, "sha256": "0" * 64}):
+        assert note not in flattering(settings(Costs()) | {"costs": costs | {"not_shortable": something}})
+
+
+def test_the_record_of_a_run_says_what_the_data_leave_out() -> None:
+    assert long_run().settings["market"] == {
+        "basis": "as_traded", "splits": 0, "dividends": 0, "endings": 0, "members": False,
+    }  # fmt: skip
+    assert {"no stock ever leaves the universe", "no dividends in the data: what is held short pays none"} <= set(
+        summarise(long_run())["flattered_by"]
+    )
 
 
 def test_a_halt_that_lasts_is_said() -> None:
@@ -93,13 +211,18 @@ def test_a_halt_that_lasts_is_said() -> None:
 
 
 def test_careful_settings_flatter_nothing() -> None:
-    assert flattering(settings(Costs(), RiskLimits(), volume_cap=0.1)) == []
-    assert flattering(settings(Costs(commission_bps=0, commission_min=1), RiskLimits(), volume_cap=0.1)) == []
+    def careful(**costs: float) -> dict[str, Any]:
+        chosen = settings(Costs(**costs), RiskLimits(), volume_cap=0.1)
+        if "not_shortable" in chosen["costs"]:
+            chosen["costs"]["not_shortable"] = ("GME",)
+        return chosen
+
+    assert flattering(careful()) == flattering(careful(commission_bps=0, commission_min=1)) == []
 
 
 def test_a_run_without_a_fill_says_why() -> None:
     def why(**changes: Any) -> str:
-        text = " ".join(printed(dataclasses.replace(empty_result(3), **changes), width=200).split())
+        text = one_line(printed(dataclasses.replace(empty_result(3), **changes), width=200))
         assert "no fill: " in text
         return text.split("no fill: ")[1]
 
@@ -117,15 +240,189 @@ def test_a_run_without_a_fill_says_why() -> None:
 
 def test_the_first_position_is_shown() -> None:
     ledger = make_result().tape.ledger.copy()
-    ledger[1:, L_SHORT] = 10.0
-    text = printed(make_result(tape=make_result().tape._replace(ledger=ledger)))
+    ledger[1:, t.L_SHORT] = 10.0
+    text = one_line(printed(make_result(tape=make_result().tape._replace(ledger=ledger))))
     assert "first position 2024-01-02, 1 session before it" in text
     assert "first position" not in printed(make_result())
 
 
+def tripped(**numbers: tuple[float, float, float]) -> Result:
+    """A handmade result with breakers, one a day from the second day on, and a re-arming as ``rearmed``."""
+    names = [name for name, _, _ in t.EVENTS]
+    rows = [(day, names.index(name), -1) for day, name in enumerate(numbers, 1)]
+    tape = make_result().tape._replace(
+        event_i=np.array(rows, np.int32).reshape(-1, 3), event_f=np.array(list(numbers.values()))
+    )
+    return make_result(tape=tape)
+
+
+def test_each_trip_is_shown_with_date_cause_and_numbers() -> None:
+    result = tripped(
+        halt_daily_loss=(1010.0, 949.4, 0.05), rearmed=(1010.0, 990.0, 0.0), halt_drawdown=(1000.0, 750.0, 0.25)
+    )
+    first, second = breakers(result)
+    assert (first["date"], first["event"], first["active_again"]) == ("2024-01-02", "halt_daily_loss", "2024-01-03")
+    assert (first["value"], first["limit"], first["equity"]) == (pytest.approx(0.06), 0.05, 949.4)  # 60.6 of 1,010
+    assert first["cause"] == "the session lost 6.00 %; the limit is 5.00 %"
+    assert second["cause"] == "equity is below its peak by 25.00 %; the limit is 25.00 %"
+    assert second["active_again"] == ""
+    wide, narrow = one_line(printed(result)), one_line(printed(result, 40))
+    assert "2024-01-02 halt daily loss 6.00 % 5.00 % 949.40 2024-01-03" in wide
+    assert "2024-01-04 halt drawdown 25.00 % 25.00 % 750 not yet" in wide
+    assert "the session lost 6.00 %; the limit is 5.00 %, equity 949.40, active again 2024-01-03" in narrow
+    assert families(count_events(result))["breakers"] == {"halt_daily_loss": 1, "halt_drawdown": 1, "rearmed": 1}
+
+
+def test_guards_are_breakers_too() -> None:
+    names = [name for name, _, _ in t.EVENTS]
+    if "guard_gross" not in names:
+        pytest.skip("the engine has no guards yet")
+    result = tripped(guard_gross=(2.5, 990.0, 2.0), guard_equal_scores=(12.0, 990.0, 0.0))
+    gross, equal = breakers(result)
+    assert gross["cause"] == "gross exposure is 250.00 %; the limit is 200.00 %"
+    assert equal["cause"] == "all 12 scores are equal"
+    assert math.isnan(equal["limit"])
+    assert "guard equal scores 12 - 990 not yet" in one_line(printed(result))
+
+
+def test_many_trips_are_counted() -> None:
+    code = [name for name, _, _ in t.EVENTS].index("halt_daily_loss")
+    tape = make_result().tape._replace(
+        event_i=np.array([(k % 6, code, -1) for k in range(40)], np.int32),
+        event_f=np.tile([1000.0, 900.0, 0.05], (40, 1)),
+    )
+    text = printed(make_result(tape=tape))
+    assert "and 28 more" in text
+    assert text.count("10.00 %  5.00 %") == 12
+    assert len(summarise(make_result(tape=tape))["breakers"]) == 40
+
+
+def test_the_run_without_breakers_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert without_breakers(make_result()) is None
+    assert "without" not in printed(make_result())
+    other = dict(make_result().metrics) | {"total_return": 0.25, "end_equity": 1250.0, "sharpe": math.nan}
+    monkeypatch.setattr(Result, "without_breakers", other, raising=False)
+    assert summarise(make_result())["without_breakers"]["total_return"] == 0.25
+    for width in (50, 100):
+        text = one_line(printed(make_result(), width))
+        assert "What the breakers did with breakers without" in text
+        assert "equity at the end 1,015 1,250" in text
+        assert "total return +1.50 % +25.00 %" in text
+
+
+def test_a_wiped_out_account_is_said() -> None:
+    ledger = make_result().tape.ledger.copy()
+    ledger[3:, t.L_EQUITY] = [-10.0, -12.0, -12.0]
+    result = make_result(tape=make_result().tape._replace(ledger=ledger))
+    assert summarise(result)["wiped_out"] == "2024-01-04"
+    for width in WIDTHS:
+        text = one_line(printed(result, width))
+        assert "Wiped out on 2024-01-04" in text
+        assert "nan" not in text.lower()
+    assert summarise(make_result())["wiped_out"] == ""
+
+
+def test_the_benchmark_has_its_part() -> None:
+    text = one_line(printed(long_run(benchmark="CC")))
+    assert "Against the benchmark CC" in text
+    assert "tracking error" in text
+    assert "Against the benchmark" not in printed(long_run())
+
+
+def numbers(text: str) -> set[str]:
+    """Every figure in a text."""
+    words = text.replace(";", " ").replace(",  ", " ").split()
+    return {word.rstrip(".,") for word in words if word[-1:].isdigit() or word.rstrip(".,")[-1:].isdigit()}
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("result", [make_result(), long_run(benchmark="equal_weight"), empty_result(1)], ids=str)
+def test_no_width_cuts_a_figure_off(result: Result, blocks: bool) -> None:
+    """Each figure of the widest page is on all others, and no line is longer than the terminal."""
+    widest = numbers(" ".join(line.plain for line in Summary(result).lines(200, blocks)))
+    assert len(widest) > 10
+    for width in WIDTHS:
+        lines = Summary(result).lines(width, blocks)
+        assert widest <= numbers(" ".join(line.plain for line in lines)), width
+        assert layout.lines_width(lines) <= width
+        text = printed(result, width)
+        assert "…" not in text
+        assert max(len(line) for line in text.splitlines()) <= width
+
+
+def test_a_terminal_without_blocks_gets_plain_characters() -> None:
+    plain, file = io.TextIOWrapper(io.BytesIO(), encoding="ascii"), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    assert not can_show(plain.encoding)
+    assert can_show(file.encoding)
+    assert can_show("cp437") == can_show(None) == can_show("no such code") is False
+    for width in WIDTHS:
+        print_summary(long_run(), Console(width=width, file=plain))
+    plain.seek(0)
+    assert len(plain.read()) > 1000  # not one character that it cannot show
+
+
+def test_nothing_but_text_goes_into_a_pipe() -> None:
+    pipe = io.StringIO()
+    print_summary(tripped(halt_daily_loss=(1010.0, 949.4, 0.05)), Console(file=pipe, width=80))
+    assert "\x1b" not in pipe.getvalue()
+    terminal = io.StringIO()
+    print_summary(make_result(), Console(file=terminal, width=80, force_terminal=True, color_system="truecolor"))
+    assert "\x1b" in terminal.getvalue()
+
+
+def test_months_turn_where_the_terminal_is_narrow() -> None:
+    years = {str(year): {"1": 0.011, "12": -0.123, "year": 0.5} for year in range(2001, 2031)}
+    months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+    wide = [line.plain for line in month_table(years, 100)]
+    assert wide[0].split() == [*months, "year"]
+    assert wide[1].split() == ["2001", "1.1", *["."] * 10, "-12.3", "50.0"]
+    narrow = [line.plain for line in month_table(years, 50)]
+    assert max(map(len, narrow)) <= 50
+    assert narrow[0].split() == [str(year) for year in range(2001, 2007)]  # 4 for the month, 2 + 5 for each
+    assert narrow[1].split() == ["Jan", *["1.1"] * 6]
+    assert " ".join(narrow).count("-12.3") == 30
+    assert month_table({}, 80) == []
+
+
+def test_figures_in_words() -> None:
+    assert [words.percent(value) for value in (0.12345, -0.00001, math.nan, math.inf, None)] == [
+        "12.35 %", "0.00 %", "-", "inf", "-",
+    ]  # fmt: skip
+    assert words.signed(-0.00001) == "+0.00 %"
+    assert words.plain(-1234.5678) == "-1,234.57"
+    assert [words.money(value) for value in (1234567.8, 12.5, 12.0, math.nan)] == ["1,234,568", "12.50", "12", "-"]
+    assert words.sessions(1) == "1 session"
+    assert words.listed({"a": 1.0, "b": None, "c": {"d": 0.5}, "e": [1, 2, 3, 4, 5], "f": True, "g": 10_000}) == (
+        "a 1, c (d 0.5), e [1, 2, 3, 4, ... 5 in all], f yes, g 10,000"
+    )
+
+
 def test_sparkline() -> None:
-    assert sparkline(np.arange(8.0), 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline(np.arange(8.0), 8) == BLOCKS
+    assert sparkline(np.arange(8.0), 8, ASCII) == ASCII
     assert sparkline(np.array([5.0, 5.0]), 10) == "▁▁"
     assert sparkline(np.zeros(0), 10) == ""
+    assert sparkline(np.array([np.nan, 1.0, 2.0]), 10) == "▁▁█"
+    assert sparkline(np.full(3, np.nan), 10) == "▁▁▁"
     assert len(sparkline(np.arange(1000.0), 60)) == 60
     assert sparkline(np.arange(1000.0), 60)[-1] == "█"
+
+
+def test_a_result_of_an_older_record_has_a_page() -> None:
+    """Settings that a record does not have are left out."""
+    text = one_line(printed(make_result(settings={})))
+    assert "handmade" in text
+    assert summarise(make_result(settings={}))["flattered_by"]  # no costs, no cap, no limits
+
+
+def test_stacks_and_grids() -> None:
+    pairs = [(f"name {k}", f"{k}.00") for k in range(7)]
+    for width in (10, 20, 40, 80):
+        lines = layout.grid(pairs, width)
+        assert layout.lines_width(lines) <= max(width, 12)
+        assert " ".join(line.plain for line in lines).count("name") == 7
+    assert layout.grid([], 80) == []
+    assert [line.plain for line in layout.paragraph("one two three four", 20, label="why  ")] == [
+        "why  one two three", "     four",
+    ]  # fmt: skip
+    assert layout.stacked([[], []]) == []

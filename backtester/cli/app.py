@@ -2,7 +2,7 @@
 
 Whatever is heavy is imported inside the command that needs it. An error that the package raises on purpose is printed
 as one message; any other one is a mistake of ours and keeps its traceback. Both end with exit code 1, and a command
-that was typed wrong with 2.
+that was typed wrong with 2. With ``--json`` a command prints one JSON value on standard output and nothing else there.
 """
 
 from __future__ import annotations
@@ -10,36 +10,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from backtester.errors import BacktesterError, DataError
+from backtester.cli import data
+from backtester.cli.finding import RUNS
+from backtester.cli.group import Commands
 
-RUNS = Path("runs")
 SET = "Replace a setting of the file; may be repeated. Another strategy.class drops the file's other [strategy] keys."
+RUN = "A run's folder, its name in runs/, or the beginning of the name."
 
-
-class Commands(TyperGroup):
-    """Prints the package's own errors as one message, and understands ``--debug`` anywhere on the line."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take ``--debug`` out of the arguments."""
-        ctx.obj = "--debug" in args
-        return super().parse_args(ctx, [argument for argument in args if argument != "--debug"])
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except BacktesterError as error:
-            if ctx.obj:
-                raise
-            typer.secho("Error: ", fg="red", bold=True, err=True, nl=False)
-            typer.echo(str(error), err=True)
-            raise typer.Exit(1) from error
-
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 app = typer.Typer(
     name="backtester",
@@ -51,9 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data = typer.Typer(help="Datasets: from files of prices to folders that can be run on.", no_args_is_help=True)
 new = typer.Typer(help="Files to start from.", no_args_is_help=True)
-app.add_typer(data, name="data")
+app.add_typer(data.app, name="data")
 app.add_typer(new, name="new")
 
 
@@ -82,21 +63,67 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run [runs/NAME-HASH].")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another run at --out.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a backtest as a config describes it, print its summary and save it."""
     from backtester.cli.config import read_config
-    from backtester.cli.running import check_place, check_runs, run_config, save_run
-    from backtester.report import print_summary
+    from backtester.cli.output import print_json
+    from backtester.cli.progress import progress
+    from backtester.cli.running import check_place, check_runs, make_run, save_run
+    from backtester.report import print_summary, summarise
 
     checked = read_config(config, settings or [])
     if out is not None:
         check_place(out, overwrite)
     else:
         check_runs(RUNS)
-    result = run_config(checked, lambda line: typer.secho(f"Note: {line}\n", fg="yellow"))
-    print_summary(result)
-    folder, is_new = save_run(result, RUNS, out=out, overwrite=overwrite, config=checked)
-    typer.echo(f"\nsaved to {folder}" if is_new else f"\nthe same run is in {folder} already")
+    with progress() as draw:
+        made = make_run(checked, lambda line: typer.secho(f"Note: {line}\n", fg="yellow", err=as_json), draw)
+    if not as_json:
+        print_summary(made.result)
+    folder, is_new = save_run(made, RUNS, out=out, overwrite=overwrite, config=checked)
+    if as_json:
+        print_json({"folder": str(folder), "new": is_new, **summarise(made.result)})
+    else:
+        typer.echo(f"\nsaved to {folder}" if is_new else f"\nthe same run is in {folder} already")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=RUN)],
+    as_json: AsJson = False,
+) -> None:
+    """Print the summary of a saved run."""
+    from backtester.cli.finding import find_run
+    from backtester.cli.output import print_json
+    from backtester.report import print_summary, summarise
+    from backtester.result import Result
+
+    folder = find_run(run)
+    result = Result.load(folder)
+    if as_json:
+        print_json({"folder": str(folder), **summarise(result)})
+    else:
+        print_summary(result)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help=RUN)],
+    as_json: AsJson = False,
+) -> None:
+    """Show saved runs side by side: figures, settings that differ, and how alike their curves are."""
+    from backtester.cli.finding import load_runs
+    from backtester.cli.output import print_json
+    from backtester.report.compare import compare, print_comparison
+
+    if len(runs) < 2:
+        raise typer.BadParameter(f"{runs[0]} alone cannot be compared. Name two runs or more.", param_hint="RUN")
+    results, names = load_runs(runs)
+    if as_json:
+        print_json(compare(results, names))
+    else:
+        print_comparison(results, names)
 
 
 @app.command()
@@ -115,17 +142,19 @@ def demo(
 @app.command("list")
 def list_(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = RUNS,
+    as_json: AsJson = False,
 ) -> None:
     """List the runs in a folder with their main figures, the newest last."""
-    from rich.console import Console
+    from backtester.cli.listing import list_runs, print_runs
+    from backtester.cli.output import print_json
 
-    from backtester.cli.listing import list_runs
-
-    table = list_runs(folder)
-    if table is None:
-        typer.echo(f"no runs in {folder}")
+    rows = list_runs(folder)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_runs(rows)
     else:
-        Console().print(table)
+        typer.echo(f"no runs in {folder}")
 
 
 @new.command()
@@ -140,34 +169,16 @@ def strategy(
     typer.echo(f"wrote {source} and {config}; try\n\n    python -m backtester run {config}")
 
 
-@data.command("import")
-def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV (also .gz) or Parquet, a bar a row.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The dataset's folder.")],
-    basis: Annotated[str, typer.Option(metavar="BASIS", help="as_traded, split_adjusted or total_return.")],
-    actions: Annotated[Path | None, typer.Option(metavar="FILE", help="date, symbol, split, dividend.")] = None,
-    sectors: Annotated[Path | None, typer.Option(metavar="FILE", help="symbol, sector.")] = None,
-    members: Annotated[Path | None, typer.Option(metavar="FILE", help="symbol, start, end: the universe.")] = None,
-    ends: Annotated[Path | None, typer.Option(metavar="FILE", help="symbol, end, delisting_return.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a dataset at --out.")] = False,
+@new.command()
+def signal(
+    name: Annotated[str, typer.Argument(help="Such as slow_trend.")],
+    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where to write.")] = Path(),
 ) -> None:
-    """Import files of daily bars into a dataset."""
-    from backtester.market.ingest import import_files
-    from backtester.market.store import is_dataset
+    """Write a small signal that learns, and a config that trains it fold by fold and trades its scores."""
+    from backtester.cli.scaffold import new_signal
 
-    if not overwrite and is_dataset(out):
-        raise DataError(f"{out} holds a dataset already. Choose another folder, or replace it with --overwrite.")
-    report = import_files(
-        files,
-        out,
-        basis=basis,
-        actions=actions,
-        sectors=sectors,
-        members=members,
-        ends=ends,
-        overwrite=overwrite,
-    )
-    typer.echo(report.summary())
+    source, config = new_signal(name, folder)
+    typer.echo(f"wrote {source} and {config}; try\n\n    python -m backtester run {config}")
 
 
 def main() -> None:

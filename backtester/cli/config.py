@@ -8,116 +8,59 @@ A relative path in a file counts from the folder of the file, one given by ``--s
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import os
-import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from backtester.cli.toml import find_lines, parse_setting
+from backtester.cli.places import Places, relative
+from backtester.cli.sections import (
+    DataSection,
+    RunSection,
+    ScoresSection,
+    SignalSection,
+    StrategySection,
+    check_section,
+)
+from backtester.cli.settings import OFF, read_settings, write_settings
+from backtester.cli.toml import parse_setting
 from backtester.errors import ConfigError, did_you_mean
+from backtester.folds import Folds
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 
-OFF = "off"
+__all__ = [
+    "Config",
+    "DataSection",
+    "RunSection",
+    "ScoresSection",
+    "SignalSection",
+    "StrategySection",
+    "is_file_class",
+    "parse_config",
+    "read_config",
+]
 
-Settings = TypeVar("Settings", Costs, RiskLimits, Execution)
-Section = TypeVar("Section", bound="_Section")
-
-
-class _Section(BaseModel):
-    """A section whose keys are all known, and whose values are what they should be without being converted."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class DataSection(_Section):
-    """``[data]``: the market, from a file or made up."""
-
-    path: str | None = None  # a dataset folder or a Parquet file
-    synthetic: dict[str, Any] | None = None  # arguments of backtester.synthetic
-    start: datetime.date | None = Field(default=None, strict=False)
-    end: datetime.date | None = Field(default=None, strict=False)
-    basis: Literal["as_traded", "split_adjusted", "total_return"] | None = None
-
-
-class StrategySection(_Section):
-    """``[strategy]``: a class; all other keys are its arguments."""
-
-    model_config = ConfigDict(extra="allow")
-
-    class_name: str = Field(alias="class")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The arguments of the class."""
-        return dict(self.model_extra or {})
-
-
-class ScoresSection(_Section):
-    """``[scores]``: a Parquet file with the columns date, symbol, score."""
-
-    path: str
-
-
-class RunSection(_Section):
-    """``[run]``: everything else."""
-
-    name: str | None = Field(default=None, pattern=r"^\w[\w .-]*$")
-    cash: float = Field(default=10_000_000.0, gt=0.0, allow_inf_nan=False)
-    seed: int | None = None  # given to a strategy that takes one
-
-
-class Places:
-    """Knows where a key was written, for messages and for relative paths."""
-
-    def __init__(self, file: Path, text: str) -> None:
-        """Remember the lines of a file."""
-        self.file = file
-        self._lines = find_lines(text)
-        self._from_command_line: set[tuple[str, ...]] = set()
-
-    def add(self, keys: tuple[str, ...]) -> None:
-        """Note that a key was given by ``--set``."""
-        self._from_command_line |= {
-            keys[:depth] for depth in range(1, len(keys) + 1) if keys[:depth] not in self._lines
-        }
-        self._from_command_line.add(keys)
-
-    def error(self, keys: tuple[str, ...], message: str) -> ConfigError:
-        """An error about a key, or the section or file it should be in."""
-        return ConfigError(f"{self._name(keys)}: {message}")
-
-    def path(self, keys: tuple[str, ...], written: str) -> Path:
-        """A path that was written for a key, made absolute."""
-        base = Path.cwd() if keys in self._from_command_line else self.file.parent
-        return Path(os.path.abspath(base / Path(written).expanduser()))
-
-    def _name(self, keys: tuple[str, ...]) -> str:
-        if keys in self._from_command_line:
-            return f"--set {'.'.join(keys)}"
-        known = next((keys[:depth] for depth in range(len(keys), 0, -1) if keys[:depth] in self._lines), ())
-        line = f":{self._lines[known]}" if known else ""
-        return f"{self.file}{line}" + (f": [{keys[0]}]" if keys else "") + "".join(f" {key}" for key in keys[1:])
+SECTIONS = ("data", "signal", "folds", "strategy", "scores", "costs", "risk", "execution", "run")
+_BENCHMARK_FILES = (".parquet", ".csv", ".csv.gz", ".csv.zip")
+_MAY_BE_OFF = ("signal", "folds", "scores", "costs", "risk")
 
 
 @dataclass(frozen=True)
 class Config:
-    """A config file, checked. None for costs or risk: off; for scores: there are none."""
+    """A config file, checked. None for costs or risk: off; for scores, signal or folds: there are none."""
 
     data: DataSection
     strategy: StrategySection
+    signal: SignalSection | None
+    folds: Folds | None
     scores: ScoresSection | None
     costs: Costs | None
     risk: RiskLimits | None
     execution: Execution
     run: RunSection
     places: Places
+    written: Mapping[str, Any]  # the sections as they were written
     notes: tuple[str, ...] = ()  # for the reader: what the command line has dropped
 
     @property
@@ -131,26 +74,42 @@ class Config:
         assert written is not None
         return self.places.path((section, "path"), written)
 
+    @property
+    def benchmark(self) -> str | Path | None:
+        """The benchmark: a word, a symbol, or the path of a file, absolute."""
+        written = self.run.benchmark
+        if written is None or not written.casefold().endswith(_BENCHMARK_FILES):
+            return written
+        return self.places.path(("run", "benchmark"), written)
+
     def resolved(self, folder: Path) -> dict[str, Any]:
         """Every setting, defaults included, as data for a config in ``folder`` that makes the same run there."""
-
-        def off(settings: Any) -> Any:
-            if settings is None:
-                return OFF
-            return {key: OFF if value is None else value for key, value in dataclasses.asdict(settings).items()}
-
         data = self.data.model_dump(exclude_none=True)
         if "path" in data:
-            data["path"] = _relative(self.path("data"), folder)
-        strategy = self.strategy.class_name
-        if is_file_class(strategy):
-            file, _, name = strategy.rpartition(":")
-            strategy = f"{_relative(self.places.path(('strategy', 'class'), file), folder)}:{name}"
-        found: dict[str, Any] = {"data": data, "strategy": {"class": strategy, **self.strategy.arguments}}
+            data["path"] = relative(self.path("data"), folder)
+        found: dict[str, Any] = {"data": data}
+        if self.signal is not None:
+            found["signal"] = self._class("signal", self.signal, folder) | {"cache": self.signal.cache}
+        if self.folds is not None:
+            found["folds"] = write_settings(self.folds, "folds", {}, self.places, folder)
+        found["strategy"] = self._class("strategy", self.strategy, folder)
         if self.scores is not None:
-            found["scores"] = {"path": _relative(self.path("scores"), folder)}
-        found |= {"costs": off(self.costs), "risk": off(self.risk), "execution": off(self.execution)}
-        return found | {"run": self.run.model_dump(exclude_none=True) | {"name": self.name}}
+            found["scores"] = {"path": relative(self.path("scores"), folder)}
+        for section, settings in (("costs", self.costs), ("risk", self.risk), ("execution", self.execution)):
+            table = self.written.get(section, {})
+            found[section] = write_settings(settings, section, table if table != OFF else {}, self.places, folder)
+        run = self.run.model_dump(exclude_none=True) | {"name": self.name}
+        if isinstance(self.benchmark, Path):
+            run["benchmark"] = relative(self.benchmark, folder)
+        return found | {"run": run}
+
+    def _class(self, section: str, told: StrategySection | SignalSection, folder: Path) -> dict[str, Any]:
+        """A class and its arguments; the path of a file as it is seen from the folder."""
+        name = told.class_name
+        if is_file_class(name):
+            file, _, kind = name.rpartition(":")
+            name = f"{relative(self.places.path((section, 'class'), file), folder)}:{kind}"
+        return {"class": name, **told.arguments}
 
 
 def read_config(file: Path, settings: Sequence[str] = ()) -> Config:
@@ -174,11 +133,15 @@ def parse_config(text: str, file: Path, settings: Sequence[str] = ()) -> Config:
         raise ConfigError(f"{file} is no valid TOML: {error}.") from error
     places = Places(file, text)
     parsed = [(*parse_setting(setting), setting) for setting in settings]
-    notes = _drop_arguments(data, [value for keys, value, _ in parsed if keys == ("strategy", "class")])
+    notes = [
+        note
+        for section in ("strategy", "signal")
+        for note in _drop_arguments(data, section, [value for keys, value, _ in parsed if keys == (section, "class")])
+    ]
     for keys, value, setting in parsed:
         _replace(data, keys, value, setting)
         places.add(keys)
-    return dataclasses.replace(_check(data, places), notes=notes)
+    return dataclasses.replace(_check(data, places), notes=tuple(notes))
 
 
 def is_file_class(name: str) -> bool:
@@ -196,16 +159,16 @@ def _read(file: Path) -> str:
         raise ConfigError(f"Cannot read the config file {file}: {error}.") from error
 
 
-def _drop_arguments(data: dict[str, Any], classes: Sequence[Any]) -> tuple[str, ...]:
-    """Drop the file's arguments of a strategy that the command line replaces by another class."""
-    section = data.get("strategy")
+def _drop_arguments(data: dict[str, Any], name: str, classes: Sequence[Any]) -> list[str]:
+    """Drop the file's arguments of a class that the command line replaces by another one."""
+    section = data.get(name)
     if not classes or not isinstance(section, dict) or section.get("class") in (None, classes[-1]):
-        return ()
+        return []
     dropped = [key for key in section if key != "class"]
-    data["strategy"] = {"class": section["class"]}
+    data[name] = {"class": section["class"]}
     if not dropped:
-        return ()
-    return (f"--set strategy.class: dropped what the file says of {section['class']}: {', '.join(dropped)}.",)
+        return []
+    return [f"--set {name}.class: dropped what the file says of {section['class']}: {', '.join(dropped)}."]
 
 
 def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: str) -> None:
@@ -222,18 +185,45 @@ def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: s
 
 
 def _check(data: dict[str, Any], places: Places) -> Config:
-    sections = ("data", "strategy", "scores", "costs", "risk", "execution", "run")
+    _check_sections(data, places)
+
+    def there(section: str) -> bool:
+        return section in data and data[section] != OFF
+
+    def settings(kind: Any, section: str) -> Any:
+        table = data.get(section, {})
+        return None if table == OFF else read_settings(kind, section, table, places)
+
+    config = Config(
+        data=check_section(DataSection, ("data",), data["data"], places),
+        strategy=check_section(StrategySection, ("strategy",), data["strategy"], places),
+        signal=check_section(SignalSection, ("signal",), data["signal"], places) if there("signal") else None,
+        folds=_folds(data["folds"], places) if there("folds") else None,
+        scores=check_section(ScoresSection, ("scores",), data["scores"], places) if there("scores") else None,
+        costs=settings(Costs, "costs"),
+        risk=settings(RiskLimits, "risk"),
+        execution=settings(Execution, "execution"),
+        run=check_section(RunSection, ("run",), data.get("run", {}), places),
+        places=places,
+        written=data,
+    )
+    _check_together(config)
+    return config
+
+
+def _check_sections(data: Mapping[str, Any], places: Places) -> None:
+    """Insist on sections that are known, are sections, and are there."""
     for section, content in data.items():
-        if section not in sections:
+        if section not in SECTIONS:
             kind = "section" if isinstance(content, dict) else "key outside the sections"
             raise places.error(
                 (section,),
-                f"there is no such {kind}; known are {', '.join(sections)}.{did_you_mean(section, sections)}",
+                f"there is no such {kind}; known are {', '.join(SECTIONS)}.{did_you_mean(section, SECTIONS)}",
             )
-        if content == OFF and section in ("costs", "risk", "scores"):
+        if content == OFF and section in _MAY_BE_OFF:
             continue
-        if not isinstance(content, dict):
-            allowed = ' or "off"' if section in ("costs", "risk", "scores") else ""
+        if not isinstance(content, dict) and not (section == "folds" and isinstance(content, str)):
+            allowed = ' or "off"' if section in _MAY_BE_OFF else ""
             raise places.error((section,), f"must be a section of keys{allowed}, not {content!r}.")
     for section, example in (
         ("data", 'path = "data/sp500"'),
@@ -241,21 +231,21 @@ def _check(data: dict[str, Any], places: Places) -> Config:
     ):
         if section not in data:
             raise places.error((), f"the section [{section}] is missing, with a line such as {example}.")
-    config = Config(
-        data=_section(DataSection, "data", data, places),
-        strategy=_section(StrategySection, "strategy", data, places),
-        scores=_section(ScoresSection, "scores", data, places) if data.get("scores", OFF) != OFF else None,
-        costs=_settings(Costs, "costs", data, places),
-        risk=_settings(RiskLimits, "risk", data, places),
-        execution=_settings(Execution, "execution", data, places) or Execution(),
-        run=_section(RunSection, "run", data, places),
-        places=places,
-    )
-    _check_data(config.data, places)
-    return config
 
 
-def _check_data(data: DataSection, places: Places) -> None:
+def _folds(table: Any, places: Places) -> Folds:
+    """The folds of a section, or of a name."""
+    if not isinstance(table, str):
+        return read_settings(Folds, "folds", table, places)
+    try:
+        return Folds.named(table)
+    except ConfigError as error:
+        raise places.error(("folds",), str(error)) from error
+
+
+def _check_together(config: Config) -> None:
+    """Insist on settings that go together."""
+    data, run, places = config.data, config.run, config.places
     if (data.path is None) == (data.synthetic is None):
         found = "neither" if data.path is None else "both"
         raise places.error(("data",), f"give either path or synthetic; there is {found}.")
@@ -263,68 +253,11 @@ def _check_data(data: DataSection, places: Places) -> None:
         raise places.error(("data", "end"), f"{data.end} is before start, {data.start}.")
     if data.synthetic is not None and data.basis is not None:
         raise places.error(("data", "basis"), "a synthetic market has its own price basis; leave it out.")
-
-
-def _section(kind: type[Section], section: str, data: Mapping[str, Any], places: Places) -> Section:
-    """A section by its model, mistakes put into words."""
-    try:
-        return kind.model_validate(data.get(section, {}))
-    except ValidationError as error:
-        known = [field.alias or name for name, field in kind.model_fields.items()]
-        mistake = error.errors(include_url=False)[0]
-        keys = (section, *(str(part) for part in mistake["loc"]))[:2]
-        key = keys[-1]
-        if mistake["type"] == "extra_forbidden":
-            raise _unknown(keys, known, places) from error
-        if mistake["type"] == "missing":
-            near = get_close_matches(key, data.get(section, {}), n=1)
-            there = f" There is {near[0]!r}." if near else ""
-            raise places.error((section, *near), f"the key {key!r} is missing.{there}") from error
-        written = mistake["input"]
-        if mistake["type"] == "string_pattern_mismatch":
-            message = "it must start with a letter or digit and hold only letters, digits, spaces and . - _"
-        else:
-            message = re.sub(r"^(Input|Value) ", "it ", mistake["msg"])
-        hint = did_you_mean(written, re.findall(r"'([^']*)'", message)) if isinstance(written, str) else ""
-        raise places.error(keys, f"is {_shown(written)}; {message}.{hint}") from error
-
-
-def _settings(kind: type[Settings], section: str, data: Mapping[str, Any], places: Places) -> Settings | None:
-    """Costs, limits or execution; None if the section is off."""
-    table = data.get(section, {})
-    if table == OFF:
-        return None
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    for key in table:
-        if key not in fields:
-            raise _unknown((section, key), fields, places)
-    arguments: dict[str, Any] = {}
-    for key, value in table.items():
-        if value == OFF and "None" not in str(fields[key].type):
-            raise places.error((section, key), 'cannot be "off"; give a number, 0 for none.')
-        arguments[key] = None if value == OFF else value
-    for key in arguments:  # one at a time, so that a mistake can be placed
-        one: dict[str, Any] = {key: arguments[key]}
-        try:
-            kind(**one)
-        except ConfigError as error:
-            message = str(error).removeprefix(f"{kind.__name__}.{key} ").replace(", or None", ', or "off"')
-            raise places.error((section, key), message) from error
-    return kind(**arguments)
-
-
-def _unknown(keys: tuple[str, ...], known: Iterable[str], places: Places) -> ConfigError:
-    known = list(known)
-    return places.error(keys, f"there is no such key; known are {', '.join(known)}.{did_you_mean(keys[-1], known)}")
-
-
-def _shown(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime.date | datetime.time) else repr(value)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    """The way from a folder to a path; the path itself where there is none (another drive)."""
-    try:
-        return Path(os.path.relpath(path, folder)).as_posix()
-    except ValueError:
-        return path.as_posix()
+    if config.signal is not None and config.scores is not None:
+        raise places.error(("scores",), 'there is a [signal] too; scores come from one of them. Switch one "off".')
+    if config.folds is not None and config.signal is None:
+        raise places.error(
+            ("folds",), "folds say when a signal learns, and there is no [signal]. Add one, or leave them out."
+        )
+    if run.online and config.signal is None:
+        raise places.error(("run", "online"), "there is no [signal] that could be asked while the run goes on.")

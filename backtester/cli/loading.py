@@ -48,7 +48,11 @@ def load_class(name: str, base: type[T], complain: Complain, file: Path | None =
     ]
     listed = f"it has {', '.join(sorted(usable))}" if usable else f"it has no {base.__name__} at all"
     if found is None:
-        raise complain(None, f"{source} has no class {class_name}; {listed}.{did_you_mean(class_name, usable)}")
+        hint = did_you_mean(class_name, usable)
+        if not usable and file is None:  # such as the module signal, which Python brings along
+            near = did_you_mean(source, [name for name in _modules_near(source, source) if name != source])
+            hint = near.replace("Did you mean", "Did you mean the module")
+        raise complain(None, f"{source} has no class {class_name}; {listed}.{hint}")
     raise complain(None, f"{name} is no {base.__name__}; {listed}.")
 
 

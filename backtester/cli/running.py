@@ -5,25 +5,46 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backtester.cli.config import Config, is_file_class
 from backtester.cli.loading import build, load_class, takes
+from backtester.cli.progress import Progress
 from backtester.cli.scores import read_scores
+from backtester.cli.sections import ClassSection
+from backtester.cli.settings import named_symbols
 from backtester.cli.toml import to_toml
-from backtester.errors import BacktesterError, DataError, RunError, StrategyError
+from backtester.errors import BacktesterError, ConfigError, DataError, RunError, StrategyError, did_you_mean
 
 if TYPE_CHECKING:
     from backtester.market.panel import Panel
     from backtester.result import Result
+    from backtester.scores import Scores
+    from backtester.signal import Signal
     from backtester.strategy import Strategy
 
 CONFIG = "config.toml"
+SCORES = "scores.parquet"
+
+Tell = Callable[[str], object]
 
 
-def run_config(config: Config, tell: Callable[[str], object] | None = None) -> Result:
+class Made(NamedTuple):
+    """A finished run, and the scores that a signal made for it beforehand."""
+
+    result: Result
+    scores: Scores | None
+
+
+def run_config(config: Config, tell: Tell | None = None, progress: Progress | None = None) -> Result:
+    """Run what a config describes; see :func:`make_run`."""
+    return make_run(config, tell, progress).result
+
+
+def make_run(config: Config, tell: Tell | None = None, progress: Progress | None = None) -> Made:
     """Run what a config describes.
 
     The settings of a run with ``[scores]`` hold under ``scores_file`` the name of the file, the SHA-256 of its bytes
@@ -31,60 +52,177 @@ def run_config(config: Config, tell: Callable[[str], object] | None = None) -> R
 
     Args:
         config: what to run.
-        tell: called with lines for the reader: what was left out.
+        tell: called with lines for the reader: what was left out, and what a signal has done.
+        progress: called as the training of a signal goes on.
 
     Raises:
-        BacktesterError: in the config, the data, the scores or the strategy; mistakes of the config are named by line.
+        BacktesterError: in the config, the data, the scores, the signal or the strategy; mistakes of the config are
+            named by line.
     """
     import backtester as bt
 
+    tell = tell or _silent
     strategy = load_strategy(config)  # the quickest to fail comes first
+    signal = None if config.signal is None else load_signal(config)
     given = None if config.scores is None else read_scores(config.path("scores"))
     panel, planted = load_data(config)
-    scores = planted
-    extra: dict[str, Any] = {}
-    notes = list(config.notes)
+    options: dict[str, Any] = {"scores": planted if signal is None else None}
+    extra: dict[str, Any] = _preset(config)
+    notes = [*config.notes, *_strangers(config, panel)]
+    made = None
     if given is not None:
-        scores, left_out = given.fit(panel)
+        options["scores"], left_out = given.fit(panel)
         notes += left_out
-        known = int(scores.notna().to_numpy().sum())
-        extra = {"scores_file": {"name": given.file.name, "sha256": given.sha256, "known": known}}
+        known = int(options["scores"].notna().to_numpy().sum())
+        extra["scores_file"] = {"name": given.file.name, "sha256": given.sha256, "known": known}
     for line in notes:
-        if tell is not None:
-            tell(line)
+        tell(line)
+    if signal is not None and config.run.online:
+        options |= {"signal": signal, "folds": config.folds, "online": True, "seed": _seed(config)}
+    elif signal is not None:
+        options["scores"] = made = train(config, panel, signal, tell, progress)
     try:
         result = bt.run(
             panel,
             strategy,
-            scores=scores,
             cash=config.run.cash,
             costs=config.costs,
             risk=config.risk,
             execution=config.execution,
+            benchmark=config.benchmark,
             name=config.name,
+            progress=progress,
+            **options,
         )
+    except DataError as error:
+        if str(error).startswith("benchmark"):
+            raise config.places.error(("run", "benchmark"), str(error)) from error
+        raise
     except StrategyError as error:
-        if scores is None and "scores" in str(error):
-            hint = 'In a config: [scores] path = "scores.parquet", a file with the columns date, symbol and score.'
+        if options["scores"] is None and signal is None and "scores" in str(error):
+            hint = (
+                'In a config: [signal] class = "signals:Momentum" computes them, [scores] path = "scores.parquet" '
+                "reads them from a file with the columns date, symbol and score."
+            )
             raise StrategyError(f"{error} {hint}") from error
         raise
-    return dataclasses.replace(result, settings=result.settings | extra)
+    return Made(dataclasses.replace(result, settings=result.settings | extra) if extra else result, made)
+
+
+def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Progress | None) -> Scores:
+    """The scores of the signal of a config, fold by fold, or from the cache.
+
+    Raises:
+        BacktesterError: the folds do not fit the signal or the data (named by line), or the signal failed.
+    """
+    import backtester as bt
+    from backtester import score_cache
+
+    assert config.signal is not None
+    fitted = 0
+
+    def count(*_: Any) -> None:
+        nonlocal fitted
+        fitted += 1
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            scores = bt.walk_forward(
+                panel,
+                signal,
+                config.folds,
+                cache=score_cache.default_folder() if config.signal.cache else None,
+                seed=_seed(config),
+                progress=progress,
+                on_fit=count,
+            )
+        except (ConfigError, DataError) as error:
+            about = "signal" if config.folds is None else "folds"
+            raise config.places.error((about,), str(error)) from error
+    for warning in caught:
+        if issubclass(warning.category, UserWarning):
+            tell(str(warning.message))
+    tell(_trained(config.signal.class_name, scores, fitted))
+    return scores
 
 
 def load_strategy(config: Config) -> Strategy:
     """The strategy of a config, with ``[run] seed`` if it takes a seed and has none of its own."""
     from backtester.strategy import Strategy
 
-    def complain(key: str | None, message: str) -> BacktesterError:
-        return config.places.error(("strategy", key or "class"), message)
+    strategy: Strategy = _load(config, "strategy", config.strategy, Strategy)
+    return strategy
 
-    name = config.strategy.class_name
-    file = config.places.path(("strategy", "class"), name.rpartition(":")[0]) if is_file_class(name) else None
-    kind = load_class(name, Strategy, complain, file)
-    arguments = config.strategy.arguments
+
+def load_signal(config: Config) -> Signal:
+    """The signal of a config."""
+    from backtester.signal import Signal
+
+    assert config.signal is not None
+    signal: Signal = _load(config, "signal", config.signal, Signal)
+    return signal
+
+
+def _load(config: Config, section: str, told: ClassSection, base: Any) -> Any:
+    """An object of the class that a section names."""
+
+    def complain(key: str | None, message: str) -> BacktesterError:
+        return config.places.error((section, key or "class"), message)
+
+    name = told.class_name
+    file = config.places.path((section, "class"), name.rpartition(":")[0]) if is_file_class(name) else None
+    kind = load_class(name, base, complain, file)
+    arguments = told.arguments
     if config.run.seed is not None and "seed" not in arguments and takes(kind, "seed"):
         arguments["seed"] = config.run.seed
     return build(kind, arguments, complain)
+
+
+def _preset(config: Config) -> dict[str, Any]:
+    """The name of the costs' preset for the record of the run, which knows its numbers alone."""
+    table = config.written.get("costs")
+    return {"costs_preset": table["preset"]} if isinstance(table, dict) and "preset" in table else {}
+
+
+def _seed(config: Config) -> int | None:
+    """The seed for a signal: that of the run, unless the signal has one of its own."""
+    own = config.signal is not None and "seed" in config.signal.arguments
+    return None if own else config.run.seed
+
+
+def _silent(line: str) -> None:
+    """Tell nobody."""
+
+
+def _trained(name: str, scores: Scores, fitted: int) -> str:
+    """What a signal has done, in a line."""
+    count = f"{len(scores.folds)} fold{'' if len(scores.folds) == 1 else 's'}"
+    if not any(fold.train_first for fold in scores.folds):
+        how = "nothing to learn"
+    else:
+        how = f"{count} trained" if fitted else f"{count} from the cache"
+    span = f", {scores.folds[0].test_first} to {scores.folds[-1].test_last}" if scores.folds else ""
+    return f"{name}: {how}, {scores.known:,} scores{span}."
+
+
+def _strangers(config: Config, panel: Panel) -> list[str]:
+    """Lines about symbols of the list of those that cannot be shorted which the panel does not have.
+
+    Raises:
+        ConfigError: a symbol with a rate of its own is not in the panel: misspelt, it would silently cost too little.
+    """
+    table = config.written.get("costs", {})
+    notes = []
+    for key, symbols in (named_symbols(table) if isinstance(table, dict) else {}).items():
+        for symbol in symbols:
+            if symbol in panel.columns:
+                continue
+            message = f"the panel has no symbol {symbol!r}.{did_you_mean(symbol, panel.symbols)}"
+            if isinstance(table[key], dict):
+                raise config.places.error(("costs", key, "symbols", symbol), message)
+            notes.append(f"[costs] {key}: {message}")
+    return notes
 
 
 def load_data(config: Config) -> tuple[Panel, Any]:
@@ -146,12 +284,17 @@ def check_runs(folder: Path) -> None:
 
 
 def save_run(
-    result: Result, runs: Path, *, out: Path | None = None, overwrite: bool = False, config: Config | None = None
+    made: Made | Result,
+    runs: Path,
+    *,
+    out: Path | None = None,
+    overwrite: bool = False,
+    config: Config | None = None,
 ) -> tuple[Path, bool]:
     """Save a run, unless the same one is there already.
 
     Args:
-        result: the run.
+        made: the run; the scores that a signal made for it are kept as ``scores.parquet``.
         runs: the folder of runs; the run gets a folder there named after it and its content hash.
         out: the run's own folder, in place of one in `runs`.
         overwrite: whether another run that stands at `out` may be replaced.
@@ -163,13 +306,16 @@ def save_run(
     Raises:
         RunError: the folder holds something else, or cannot be written.
     """
+    result, scores = made if isinstance(made, Made) else (made, None)
     if out is None:
         out = runs / f"{_file_name(result.name)}-{result.content_hash[:8]}"
         if out.exists() and not _holds(out, result):  # the same orders, made under other settings
             out = out.with_name(f"{out.name}-{result.record_hash[:8]}")
     if _holds(out, result):
         return out, False
-    extra = {} if config is None else {CONFIG: to_toml(config.resolved(out.absolute()))}
+    extra: dict[str, Any] = {} if config is None else {CONFIG: to_toml(config.resolved(out.absolute()))}
+    if scores is not None:
+        extra[SCORES] = scores.to_parquet
     result.save(out, overwrite=overwrite, extra=extra)
     return out, True
 

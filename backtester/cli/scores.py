@@ -1,9 +1,7 @@
-"""Scores from a file, and fitted to a panel."""
+"""Scores of a file, fitted to a panel."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backtester.errors import DataError, did_you_mean
+from backtester.scores import read_long
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from backtester.market.panel import Panel
-
-COLUMNS = ("date", "symbol", "score")
 
 
 @dataclass(frozen=True)
@@ -67,48 +64,8 @@ def read_scores(file: Path) -> Scores:
     Raises:
         DataError: the file cannot be read, misses a column, or holds a pair twice.
     """
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError as error:
-        near = (other.name for other in file.parent.glob("*.parquet")) if file.parent.is_dir() else ()
-        raise DataError(
-            f"Cannot read the scores {file}: there is no such file.{did_you_mean(file.name, near)}"
-        ) from error
-    except OSError as error:
-        raise DataError(f"Cannot read the scores {file}: {error.strerror or error}.") from error
-    if content[:4] != b"PAR1":
-        raise DataError(
-            f"Cannot read the scores {file}: it is no Parquet file, and only Parquet is read. To convert a CSV: "
-            "pandas.read_csv(...).to_parquet(...)."
-        )
-    try:
-        frame = pd.read_parquet(io.BytesIO(content))
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"Cannot read the scores {file}: {error}") from error
-    missing = [column for column in COLUMNS if column not in frame.columns]
-    if missing:
-        found = ", ".join(map(str, frame.columns))
-        raise DataError(f"The scores {file} have no column {missing[0]!r}; they have {found}.")
-    for column in ("date", "symbol"):
-        unknown = int(frame[column].isna().sum())
-        if unknown:
-            raise DataError(f"The scores {file} have {_count(unknown, 'row')} without a {column}.")
-    twice = frame.duplicated(["date", "symbol"])
-    if twice.any():
-        date, symbol = frame.loc[twice, ["date", "symbol"]].iloc[0]
-        many = _count(int(twice.sum()), "row")
-        raise DataError(f"The scores {file} hold {symbol} on {date} more than once ({many} too many).")
-    try:
-        dates = pd.DatetimeIndex(pd.to_datetime(frame["date"], format="ISO8601"))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"The scores {file} have something that is no date: {error}") from error
-    if dates.tz is not None:
-        raise DataError(f"The scores {file} have dates in the time zone {dates.tz}; write plain session dates.")
-    values = frame.assign(date=dates).pivot(index="date", columns="symbol", values="score")
-    return Scores(file, values, hashlib.sha256(content).hexdigest())
+    values, sha256, _ = read_long(file)
+    return Scores(file, values, sha256)
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,189 +1,200 @@
-"""Rows of files as clean tables: what cannot be used goes to the quarantine, nothing else is dropped."""
+"""Blocks of bars as clean numbers: rows that cannot be used are told apart with their reason, all others kept."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
-from backtester.errors import DataError
 from backtester.market.actions import Floats, Ints
-from backtester.market.columns import BARS, PRICES, RESERVED, fold_name, match_columns
-from backtester.market.dates import Days
-from backtester.market.quarantine import Quarantine
-from backtester.market.tables import Table, days_of, numbers_of, texts_of
+from backtester.market.columns import BARS, PRICES
+from backtester.market.day_text import MISSING, read_day
+from backtester.market.fields import (
+    Codes,
+    DayCodes,
+    Mask,
+    UnusableError,
+    days_of,
+    decimal_comma,
+    numbers_of,
+    texts_of,
+)
+from backtester.market.layout import Plan
+from backtester.market.tables import Block, Table, as_table, parse
 
-Mask = NDArray[np.bool_]
-TWICE = "the same row again"
-CONFLICT = "several rows of the same date and symbol that differ"
-
-
-class Bars(NamedTuple):
-    """Clean bars, sorted by date, then symbol; one row a date and symbol."""
-
-    date: Days  # (n,)
-    symbol: Ints  # (n,) positions in symbols
-    symbols: list[str]  # sorted by code point; those with at least one bar
-    values: dict[str, Floats]  # open, high, low, close, volume and extra columns, each (n,)
-
-
-class Row(NamedTuple):
-    """One row of a small table that can be read, with the place that it comes from."""
-
-    source: Table
-    position: int  # in the arrays of source
-    symbol: str
-    fields: dict[str, Any]
+_KEY = pa.dictionary(pa.int32(), pa.string())
 
 
-def clean_bars(tables: Sequence[Table], quarantine: Quarantine) -> tuple[Bars, list[Row], list[str]]:
-    """Clean the bars of all files together.
+class Part(NamedTuple):
+    """What one block of bars gives. Row numbers count from 1 in the block, broken rows included."""
+
+    rows: int  # in the block, broken ones included
+    date: Ints  # (n,) days, some with the order of day and month still open
+    code: Codes  # (n,) positions in names
+    names: list[str]
+    values: dict[str, Floats]  # bars and extra columns, each (n,)
+    row: Codes  # (n,) number of the row in the block
+    refused: Table | None  # rows set aside
+    reasons: list[str]  # one for each
+    broken: list[tuple[int, str]]
+    left_out: dict[str, tuple[int, str]]  # key of an extra column that is not numeric -> row, field
+    acting: Table | None  # rows with a split or a dividend
+    acts: list[tuple[str, int, float, float]]  # symbol, date, split, dividend of each
+    unread: list[tuple[int, str]]  # position in acting, why its action cannot be read
+
+
+class Settings(NamedTuple):
+    """How text is read."""
+
+    order: str | None = None  # of day and month, if stated
+    decimal: str = "."
+
+
+PLAIN = Settings()
+
+
+def read_part(block: Block, plan: Plan, settings: Settings) -> Part:
+    """Clean one block of bars.
 
     A field that is empty is unknown. A row is set aside if its date or symbol is missing, if a field is no number, a
-    price not positive, a volume negative or a value infinite. Of rows that say the same of one date and symbol the
-    first is kept; if they differ, nobody knows which is right, and all are set aside.
-
-    Returns:
-        The bars; splits and dividends that stand in their rows (a split of 0 there means none); and one note for each
-        column that was left out because it is not numeric.
+    price not positive, a volume negative or a value infinite.
 
     Raises:
-        DataError: A column is missing, a date has a time of day or a time zone, or no row is left.
+        UnusableError: Something makes the whole file unusable, at a row of the block.
+        DataError: The block cannot be read.
     """
-    notes: list[str] = []
-    parts = [_read_bars(table, quarantine, notes) for table in tables]
-    names = sorted({name for part in parts for name in part.names})
-    place = {name: k for k, name in enumerate(names)}
-    keys = list(dict.fromkeys([*BARS, *sorted({key for part in parts for key in part.values})]))
-    date = np.concatenate([part.date for part in parts])
-    symbol = np.concatenate([_recode(part, place) for part in parts])
-    values = {
-        key: np.concatenate([part.values.get(key, np.full(len(part.date), np.nan)) for part in parts]) for key in keys
-    }
-    position = np.concatenate([part.position for part in parts])
-    origin = np.repeat(np.arange(len(parts)), [len(part.date) for part in parts])
-
-    _, row = np.unique(date, return_inverse=True)
-    cell = row * len(names) + symbol
-    keep, again, conflict = _split_repeats(cell, np.argsort(cell, kind="stable"), list(values.values()))
-    for refused, reason in ((again, TWICE), (conflict, CONFLICT)):
-        for k in refused:
-            quarantine.add("bars", tables[origin[k]], [position[k]], reason)
-    if not len(keep):
-        sources = ", ".join(table.name for table in tables)
-        raise DataError(f"no bar could be used from {sources}.{quarantine.first('bars')}")
-    present, symbol = np.unique(symbol[keep], return_inverse=True)
-    bars = Bars(
-        date=date[keep],
-        symbol=symbol,
-        symbols=[names[k] for k in present],
-        values={key: array[keep] for key, array in values.items()},
-    )
-    return bars, [row for part in parts for row in part.actions], notes
-
-
-class _Part(NamedTuple):
-    """What one file of bars gives."""
-
-    date: Days
-    code: Ints
-    names: list[str]
-    values: dict[str, Floats]
-    position: Ints  # in the table
-    actions: list[Row]
-
-
-def _read_bars(table: Table, quarantine: Quarantine, notes: list[str]) -> _Part:
-    quarantine.add_broken("bars", table)
-    found = match_columns(
-        table.names,
-        ("date", "symbol", *BARS, "split", "dividend", "adj_close_vendor"),
-        ("date", "symbol", "open", "close", "volume"),
-        table.name,
-    )
-    days, bad_day = days_of(table.columns[found["date"]], table.where(found["date"]))
-    code, names = texts_of(table.columns[found["symbol"]], table.where(found["symbol"]))
-    reasons = Reasons(len(days))
-    reasons.mark(bad_day, "date: not a date")
-    reasons.mark(np.isnat(days), "date: missing")
+    columns, row, broken = _columns(block, plan, settings)
+    n = len(row)
+    days = _days(plan, columns, row, n, settings)
+    code, names = _symbols(plan, columns, n)
+    reasons = Reasons(n)
+    reasons.mark(days.bad, "date: not a date")
+    reasons.mark(days.code == MISSING, "date: missing")
     reasons.mark(code < 0, "symbol: missing")
     values: dict[str, Floats] = {}
     for key in BARS:
-        if key not in found:  # high and low only
-            values[key] = np.full(len(days), np.nan)
-            continue
-        numbers, unreadable = numbers_of(table.columns[found[key]])
-        reasons.mark(unreadable, f"{key}: not a number")
-        reasons.mark(np.isinf(numbers), f"{key}: infinite")
-        if key in PRICES:
-            reasons.mark(numbers <= 0, f"{key}: not positive")
+        if key in plan.found:
+            numbers, unreadable = _numbers(plan, columns, plan.found[key], row, settings)
+            reasons.mark(unreadable, f"{key}: not a number")
+            reasons.mark(np.isinf(numbers), f"{key}: infinite")
+            if key in PRICES:
+                reasons.mark(numbers <= 0, f"{key}: not positive")
+            else:
+                reasons.mark(numbers < 0, f"{key}: negative")
+            values[key] = numbers
+    left_out = {}
+    for key, k in plan.extra.items():
+        numbers, unreadable = numbers_of(columns[k], settings.decimal)
+        wrong = np.flatnonzero(unreadable | np.isinf(numbers))
+        if len(wrong):
+            left_out[key] = (int(row[wrong[0]]), str(columns[k][int(wrong[0])].as_py()))
         else:
-            reasons.mark(numbers < 0, f"{key}: negative")
-        values[key] = numbers
-    values.update(_extra_columns(table, found, notes))
-    quarantine.add("bars", table, *reasons.refused())
+            values[key] = numbers
     ok = reasons.ok
-    return _Part(
-        date=days[ok],
-        code=code[ok],
+    refused, why = reasons.refused()
+    acting, acts, unread = _actions(plan, columns, days.code, code, names, ok, settings)
+    # The text of a row is needed for those alone that are set aside, or may be later.
+    whole = as_table(block) if len(refused) or len(acting) else None
+    all_ok = not len(refused)
+    return Part(
+        rows=n + len(broken),
+        date=days.code if all_ok else days.code[ok],
+        code=code if all_ok else code[ok],
         names=names,
-        values={key: array[ok] for key, array in values.items()},
-        position=np.flatnonzero(ok),
-        actions=_actions_in_bars(table, found, days, code, names, ok, quarantine),
+        values=values if all_ok else {key: array[ok] for key, array in values.items()},
+        row=(row if all_ok else row[ok]).astype(np.int32),
+        refused=whole.take(refused) if whole is not None and len(refused) else None,
+        reasons=why,
+        broken=broken,
+        left_out=left_out,
+        acting=whole.take(acting) if whole is not None and len(acting) else None,
+        acts=acts,
+        unread=unread,
     )
 
 
-def _extra_columns(table: Table, found: Mapping[str, int], notes: list[str]) -> dict[str, Floats]:
-    """The other columns that hold nothing but finite numbers and empty fields."""
-    out: dict[str, Floats] = {}
-    key_of = {position: key for key, position in found.items()}
-    for k, name in enumerate(table.names):
-        key = key_of.get(k, fold_name(name))
-        if k in key_of and key != "adj_close_vendor":
-            continue
-        numbers, unreadable = numbers_of(table.columns[k])
-        wrong = np.flatnonzero(unreadable | np.isinf(numbers))
-        why = ""
-        if key in RESERVED:
-            why = "another column has its meaning"
-        elif len(wrong):
-            why = f"row {table.row[wrong[0]]} holds {table.raw(int(wrong[0]))[name]!r}, which is no finite number"
-        elif np.isnan(numbers).all():
-            why = "it is empty"
-        if why:
-            notes.append(f"column {name!r} of {table.name} left out: {why}")
-        else:
-            out[key] = numbers
-    return out
+def _columns(
+    block: Block, plan: Plan, settings: Settings
+) -> tuple[dict[int, pa.ChunkedArray], Ints, list[tuple[int, str]]]:
+    """The columns that a plan needs; numbers as such if all of them can be read so, else as text."""
+    keys = {plan.found[key] for key in ("date", "symbol") if key in plan.found}
+    numbers = {plan.found[key] for key in (*BARS, "split", "dividend") if key in plan.found} | set(plan.extra.values())
+    types: Mapping[int, pa.DataType] = dict.fromkeys(keys, _KEY) | {k: pa.float64() for k in numbers}
+    try:
+        return parse(block, types, settings.decimal)
+    except pa.ArrowException:
+        columns, row, broken = parse(block)
+        return {k: columns[k] for k in types}, row, broken
 
 
-def _actions_in_bars(
-    table: Table, found: Mapping[str, int], days: Days, code: Ints, names: list[str], ok: Mask, quarantine: Quarantine
-) -> list[Row]:
+def _days(plan: Plan, columns: Mapping[int, pa.ChunkedArray], row: Ints, n: int, settings: Settings) -> DayCodes:
+    if "date" not in plan.found:
+        day = read_day(plan.date.strip(), settings.order)
+        return DayCodes(np.full(n, MISSING if day is None else day), np.full(n, day is None))
+    k = plan.found["date"]
+    try:
+        return days_of(columns[k], settings.order)
+    except UnusableError as error:
+        raise UnusableError(int(row[error.position]), f"column {plan.head.names[k]!r}: {error.words}") from None
+
+
+def _symbols(plan: Plan, columns: Mapping[int, pa.ChunkedArray], n: int) -> tuple[Codes, list[str]]:
+    if "symbol" not in plan.found:
+        return np.zeros(n, dtype=np.int32), [plan.symbol]
+    k = plan.found["symbol"]
+    return texts_of(columns[k], f"{plan.head.source.name}, column {plan.head.names[k]!r}")
+
+
+def _numbers(
+    plan: Plan, columns: Mapping[int, pa.ChunkedArray], k: int, row: Ints, settings: Settings
+) -> tuple[Floats, Mask]:
+    numbers, unreadable = numbers_of(columns[k], settings.decimal)
+    if settings.decimal == "." and unreadable.any():
+        refuse_comma(columns[k], row, plan.head.names[k])
+    return numbers, unreadable
+
+
+def refuse_comma(column: pa.ChunkedArray, row: Ints, name: str) -> None:
+    """Raise `UnusableError` if a column is written with decimal commas."""
+    at = decimal_comma(column)
+    if at is not None:
+        raise UnusableError(
+            int(row[at]),
+            f"column {name!r}: {column[at].as_py()!r} has a comma. If it separates the decimals, say decimal=',' "
+            "(--decimal , on the command line); if it separates thousands, write the numbers without it.",
+        )
+
+
+def _actions(
+    plan: Plan,
+    columns: Mapping[int, pa.ChunkedArray],
+    days: Ints,
+    code: Codes,
+    names: Sequence[str],
+    ok: Mask,
+    settings: Settings,
+) -> tuple[Ints, list[tuple[str, int, float, float]], list[tuple[int, str]]]:
     """Splits and dividends that stand in the rows of bars. An unreadable one is set aside, and its bar kept."""
-    numbers = {}
+    if "split" not in plan.found and "dividend" not in plan.found:
+        return np.empty(0, dtype=np.int64), [], []
+    numbers, unreadable = {}, {}
     for key, none in (("split", 1.0), ("dividend", 0.0)):
-        numbers[key] = np.full(len(days), none)
-        if key in found:
-            given, unreadable = numbers_of(table.columns[found[key]])
-            quarantine.add("actions", table, np.flatnonzero(unreadable & ok), f"{key}: not a number")
+        numbers[key], unreadable[key] = np.full(len(days), none), np.zeros(len(days), dtype=bool)
+        if key in plan.found:
+            given, unreadable[key] = numbers_of(columns[plan.found[key]], settings.decimal)
             numbers[key] = np.where(np.isnan(given) | ((given == 0) & (key == "split")), none, given)
-    acts = np.flatnonzero(((numbers["split"] != 1) | (numbers["dividend"] != 0)) & ok)
-    return [
-        Row(table, int(k), names[code[k]], {"date": days[k], **{key: float(numbers[key][k]) for key in numbers}})
-        for k in acts
-    ]
-
-
-def _recode(part: _Part, place: Mapping[str, int]) -> Ints:
-    table = np.array([place[name] for name in part.names], dtype=np.int64)
-    return table[part.code] if len(table) else part.code
+    split, dividend = numbers["split"], numbers["dividend"]
+    acts = (split != 1) | (dividend != 0)
+    rows = np.flatnonzero((acts | unreadable["split"] | unreadable["dividend"]) & ok)
+    listed = [(names[code[k]], int(days[k]), float(split[k]), float(dividend[k])) for k in rows]
+    unread = [(j, f"{key}: not a number") for key in numbers for j, k in enumerate(rows) if unreadable[key][k]]
+    return rows, listed, unread
 
 
 class Reasons:
-    """The first reason of each row of a file to be set aside."""
+    """The first reason of each row of a block to be set aside."""
 
     def __init__(self, n: int) -> None:
         """Start with `n` rows that are all right."""
@@ -192,8 +203,9 @@ class Reasons:
 
     def mark(self, bad: Mask, words: str) -> None:
         """Set rows aside that have not been so far."""
-        self._words.append(words)
-        self._code[bad & (self._code == 0)] = len(self._words) - 1
+        if bad.any():
+            self._words.append(words)
+            self._code[bad & (self._code == 0)] = len(self._words) - 1
 
     @property
     def ok(self) -> Mask:
@@ -205,23 +217,3 @@ class Reasons:
         """Positions of the rows to be set aside, and the reason of each."""
         refused = np.flatnonzero(self._code)
         return refused, [self._words[k] for k in self._code[refused]]
-
-
-def _split_repeats(cell: Ints, order: Ints, values: Sequence[Floats]) -> tuple[Ints, Ints, Ints]:
-    """Rows to keep (sorted by cell), rows that repeat a kept one, and rows that conflict, by position."""
-    none = np.empty(0, dtype=np.int64)
-    if not len(order):
-        return none, none, none
-    ordered = cell[order]
-    start = np.r_[True, ordered[1:] != ordered[:-1]]
-    if start.all():
-        return order, none, none
-    group = np.cumsum(start) - 1
-    first = order[start][group]  # for each row the first of its group
-    differs = np.zeros(len(order), dtype=bool)
-    rows = np.flatnonzero(~start)
-    for array in values:
-        a, b = array[order[rows]], array[first[rows]]
-        differs[rows] |= ~((a == b) | (np.isnan(a) & np.isnan(b)))
-    conflict = np.bincount(group[differs], minlength=int(group[-1]) + 1)[group] > 0
-    return order[start & ~conflict], np.sort(order[~start & ~conflict]), np.sort(order[conflict])

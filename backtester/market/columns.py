@@ -9,13 +9,13 @@ from backtester.errors import DataError, did_you_mean
 
 # What the package calls a column, and the usual names for it once they are folded by `fold_name`, best first.
 ALIASES: dict[str, tuple[str, ...]] = {
-    "date": ("date", "day", "session", "datetime", "timestamp", "time"),
-    "symbol": ("symbol", "ticker", "sym", "name"),
+    "date": ("date", "day", "session", "datetime", "timestamp", "trade_date", "trading_date", "caldt", "time"),
+    "symbol": ("symbol", "ticker", "sym", "name", "tic", "instrument", "stock", "code", "permno"),
     "open": ("open", "open_price"),
     "high": ("high", "high_price"),
     "low": ("low", "low_price"),
-    "close": ("close", "close_price"),
-    "volume": ("volume", "vol"),
+    "close": ("close", "close_price", "last", "price", "prc"),
+    "volume": ("volume", "vol", "volume_shares", "shares_traded"),
     "split": ("split", "split_ratio", "stock_splits", "stock_split", "splits"),
     "dividend": ("dividend", "dividends", "cash_dividend"),
     "adj_close_vendor": ("adj_close_vendor", "adj_close", "adjclose", "adjusted_close", "close_adj"),
@@ -31,8 +31,8 @@ RESERVED = frozenset((*BARS, "date", "symbol", "adj_close", "returns", "tradable
 
 
 def fold_name(name: object) -> str:
-    """Fold a column name: lower case, words joined by underscores (``Adj Close`` becomes ``adj_close``)."""
-    return re.sub(r"[\s.\-]+", "_", str(name).strip().lstrip("\ufeff")).casefold()
+    """Fold a column name: lower case, words joined by underscores (``<Adj Close>`` becomes ``adj_close``)."""
+    return re.sub(r"[\s.\-]+", "_", str(name).lstrip("\ufeff").strip(" \t<>")).casefold()
 
 
 def match_columns(
@@ -57,10 +57,10 @@ def match_columns(
     for position, name in enumerate(own):
         folded = fold_name(name)
         if folded in at:
-            raise DataError(
-                f"{where}: columns {own[at[folded]]!r} and {name!r} have the same name but for case; "
-                "rename one of them."
-            )
+            first = own[at[folded]]
+            alike = f"columns {first!r} and {name!r} have the same name but for case"
+            found_twice = f"column {name!r} is there twice"
+            raise DataError(f"{where}: {found_twice if first == name else alike}; rename one of them.")
         at[folded] = position
     found: dict[str, int] = {}
     for key in wanted:

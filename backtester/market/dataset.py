@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import pyarrow.parquet as pq
 
 from backtester.errors import DataError
 from backtester.market import cache, store
-from backtester.market.actions import Basis, freeze
+from backtester.market.actions import Basis, Floats, freeze
+from backtester.market.columns import BARS
+from backtester.market.dates import Days
+from backtester.market.known import fill_known
 from backtester.market.panel import Panel
 from backtester.market.tables import read_parquet
 
@@ -105,29 +109,48 @@ def _read_folder(folder: Path, manifest: dict[str, Any]) -> Panel:
     for name in pq.read_schema(folder / store.BARS).names:
         if name in ("date", "symbol"):
             continue
-        values = np.full(len(sessions) * len(symbols), np.nan)
-        values[cell] = read_parquet(folder / store.BARS, [name]).column(name).to_numpy()
-        arrays[name] = freeze(values.reshape(len(sessions), len(symbols)))
-    bars = {name: arrays.pop(name) for name in ("open", "high", "low", "close", "volume")}
-    members = None
-    if store.MEMBERS in manifest["files"]:
-        members = _frame(read_parquet(folder / store.MEMBERS))
-    return Panel.from_arrays(
+        array = np.full((len(sessions), len(symbols)), np.nan)
+        array.reshape(-1)[cell] = read_parquet(folder / store.BARS, [name]).column(name).to_numpy()
+        arrays[name] = freeze(array)
+    bars = {name: arrays.pop(name) for name in BARS}
+    if store.EXTRA in manifest["files"]:
+        known = fill_known(read_parquet(folder / store.EXTRA), sessions, symbols)
+        arrays |= {name: freeze(array) for name, array in known.items()}
+    return panel_of(
         sessions,
         symbols,
-        **bars,
-        actions=_frame(read_parquet(folder / store.ACTIONS)),
-        ends=_frame(listed.select(["symbol", "end", "delisting_return"])),
-        members=members,
-        sectors=dict(zip(symbols, listed.column("sector").to_pylist(), strict=True)),
-        extra=arrays,
+        bars,
+        arrays,
+        actions=read_parquet(folder / store.ACTIONS),
+        listed=listed,
+        members=read_parquet(folder / store.MEMBERS) if store.MEMBERS in manifest["files"] else None,
         basis=manifest["basis"],
     )
 
 
-def _read_coded(path: Path, columns: list[str]) -> pa.Table:
-    """Columns of a Parquet file whose hash is right, with the symbols as codes, not as text."""
-    return pq.ParquetFile(path, read_dictionary=["symbol"]).read(columns=columns)
+def panel_of(
+    sessions: Days,
+    symbols: Sequence[str],
+    bars: dict[str, Floats],
+    extra: dict[str, Floats],
+    *,
+    actions: pa.Table,
+    listed: pa.Table,
+    members: pa.Table | None,
+    basis: Any,
+) -> Panel:
+    """The panel of a dataset's tables; arrays that are frozen down to their memory are not copied."""
+    return Panel.from_arrays(
+        sessions,
+        symbols,
+        **bars,
+        actions=_frame(actions),
+        ends=_frame(listed.select(["symbol", "end", "delisting_return"])),
+        members=None if members is None else _frame(members),
+        sectors=dict(zip(symbols, listed.column("sector").to_pylist(), strict=True)),
+        extra=extra,
+        basis=basis,
+    )
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -138,3 +161,8 @@ def _frame(table: pa.Table) -> pd.DataFrame:
             for name, column in zip(table.column_names, table.columns, strict=True)
         }
     )
+
+
+def _read_coded(path: Path, columns: list[str]) -> pa.Table:
+    """Columns of a Parquet file whose hash is right, with the symbols as codes, not as text."""
+    return pq.ParquetFile(path, read_dictionary=["symbol"]).read(columns=columns)

@@ -8,21 +8,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backtester.errors import DataError
 from backtester.market.actions import check_basis
-from backtester.market.clean import TWICE, Reasons, Row
+from backtester.market.clean import PLAIN, Reasons, Settings
 from backtester.market.columns import match_columns
-from backtester.market.dates import NAT
+from backtester.market.dates import NAT, Days
+from backtester.market.day_text import PENDING, OpenOrderError, open_order_message, resolve, settle_order
+from backtester.market.fields import Mask, UnusableError, days_of, numbers_of, texts_of
+from backtester.market.gather import TWICE, Row
 from backtester.market.quarantine import Quarantine
-from backtester.market.tables import Table, days_of, numbers_of, texts_of
+from backtester.market.tables import Table
 
-_KIND = {
-    "date": days_of,
-    "start": days_of,
-    "end": days_of,
-    "split": numbers_of,
-    "dividend": numbers_of,
-    "delisting_return": numbers_of,
-}
+_DATES = ("date", "start", "end")
 
 
 class Listing(NamedTuple):
@@ -50,7 +47,12 @@ class End(NamedTuple):
 
 
 def clean_actions(
-    tables: Sequence[Table], in_bars: Sequence[Row], symbols: Container[str], basis: str, quarantine: Quarantine
+    tables: Sequence[Table],
+    in_bars: Sequence[Row],
+    symbols: Container[str],
+    basis: str,
+    quarantine: Quarantine,
+    settings: Settings = PLAIN,
 ) -> list[Action]:
     """Corporate actions, sorted by date, then symbol; one a date and symbol.
 
@@ -62,7 +64,7 @@ def clean_actions(
     """
     rows = list(in_bars)
     for table in tables:
-        rows += _read("actions", table, ("date", "split", "dividend"), ("date",), quarantine)
+        rows += _read("actions", table, ("date", "split", "dividend"), ("date",), quarantine, settings)
     good: list[Row] = []
     for row in rows:
         split, dividend = row.fields["split"], row.fields["dividend"]
@@ -100,13 +102,13 @@ def clean_actions(
     return out
 
 
-def clean_sectors(tables: Sequence[Table], quarantine: Quarantine) -> dict[str, str]:
+def clean_sectors(tables: Sequence[Table], quarantine: Quarantine, settings: Settings = PLAIN) -> dict[str, str]:
     """Sector by symbol. A symbol with two different sectors has none, and both rows are set aside."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for table in tables:
         found = match_columns(table.names, ("symbol", "sector"), ("symbol", "sector"), table.name)
         code, names = texts_of(table.columns[found["sector"]], table.where(found["sector"]))
-        for row in _read("sectors", table, (), (), quarantine):
+        for row in _read("sectors", table, (), (), quarantine, settings):
             sector = code[row.position]
             row.fields["sector"] = names[sector] if sector >= 0 else ""
             groups[row.symbol].append(row)
@@ -120,11 +122,11 @@ def clean_sectors(tables: Sequence[Table], quarantine: Quarantine) -> dict[str, 
     return out
 
 
-def clean_members(tables: Sequence[Table], quarantine: Quarantine) -> list[Listing]:
+def clean_members(tables: Sequence[Table], quarantine: Quarantine, settings: Settings = PLAIN) -> list[Listing]:
     """Membership, sorted by symbol, start and end. Spans that overlap are all kept: together they are one."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for table in tables:
-        for row in _read("members", table, ("start", "end"), ("start", "end"), quarantine):
+        for row in _read("members", table, ("start", "end"), ("start", "end"), quarantine, settings):
             if row.fields["end"] < row.fields["start"]:
                 quarantine.add("members", row.source, [row.position], "end: before the start")
             else:
@@ -137,11 +139,13 @@ def clean_members(tables: Sequence[Table], quarantine: Quarantine) -> list[Listi
     return sorted(out, key=lambda listing: (listing.symbol, str(listing.start), str(listing.end)))
 
 
-def clean_ends(tables: Sequence[Table], symbols: Container[str], quarantine: Quarantine) -> dict[str, End]:
+def clean_ends(
+    tables: Sequence[Table], symbols: Container[str], quarantine: Quarantine, settings: Settings = PLAIN
+) -> dict[str, End]:
     """Given endings by symbol; those with no date say that the symbol goes on."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for table in tables:
-        for row in _read("ends", table, ("end", "delisting_return"), ("end",), quarantine):
+        for row in _read("ends", table, ("end", "delisting_return"), ("end",), quarantine, settings):
             paid = row.fields["delisting_return"] = _or(row.fields["delisting_return"], 0.0)
             if row.symbol not in symbols:
                 quarantine.add("ends", row.source, [row.position], "symbol: has no bars")
@@ -164,10 +168,15 @@ def _or(value: float, otherwise: float) -> float:
 
 
 def _read(
-    kind: str, table: Table, keys: tuple[str, ...], required: tuple[str, ...], quarantine: Quarantine
+    kind: str,
+    table: Table,
+    keys: tuple[str, ...],
+    required: tuple[str, ...],
+    quarantine: Quarantine,
+    settings: Settings,
 ) -> list[Row]:
     """Rows whose symbol is there and whose fields can be read; a column that is absent is unknown throughout."""
-    quarantine.add_broken(kind, table)
+    quarantine.add_lines(kind, table.name, table.broken)
     found = match_columns(table.names, ("symbol", *keys), ("symbol", *required), table.name)
     if kind == "actions" and "split" not in found and "dividend" not in found:
         match_columns(table.names, keys, ("split",), table.name)  # raises
@@ -177,15 +186,15 @@ def _read(
     values: dict[str, np.ndarray] = {}
     for key in keys:
         if key not in found:
-            values[key] = np.full(len(code), NAT if _KIND[key] is days_of else np.nan)
+            values[key] = np.full(len(code), NAT if key in _DATES else np.nan)
             continue
         column = table.columns[found[key]]
         unreadable: np.ndarray
-        if _KIND[key] is days_of:
-            values[key], unreadable = days_of(column, table.where(found[key]))
+        if key in _DATES:
+            values[key], unreadable = _days(table, found[key], settings.order)
             reasons.mark(unreadable, f"{key}: not a date")
         else:
-            values[key], unreadable = numbers_of(column)
+            values[key], unreadable = numbers_of(column, settings.decimal)
             reasons.mark(unreadable, f"{key}: not a number")
     if "date" in values:
         reasons.mark(np.isnat(values["date"]), "date: missing")
@@ -193,6 +202,21 @@ def _read(
     return [
         Row(table, int(k), names[code[k]], {key: values[key][k] for key in keys}) for k in np.flatnonzero(reasons.ok)
     ]
+
+
+def _days(table: Table, k: int, order: str | None) -> tuple[Days, Mask]:
+    """The days of one column, which settles its own order of day and month."""
+    try:
+        codes, bad = days_of(table.columns[k], order)
+        open_ = np.unique(codes[codes >= PENDING]).tolist()
+        return resolve(codes, settle_order(open_, order)), bad
+    except UnusableError as error:
+        row = int(table.row[error.position])
+        raise DataError(f"{table.name}, row {row}, column {table.names[k]!r}: {error.words}") from None
+    except OpenOrderError as error:
+        rows = [int(table.row[np.argmax(codes == code)]) for code in error.codes]
+        where = [f"{table.name}, row {row}, column {table.names[k]!r}" for row in rows]
+        raise DataError(open_order_message(error.codes, where)) from None
 
 
 def _drop_repeats(kind: str, group: list[Row], quarantine: Quarantine) -> list[Row]:

@@ -280,6 +280,19 @@ class Panel:
                 digest.update(rows.data)
         return digest.hexdigest()
 
+    def describe(self) -> dict[str, Any]:
+        """What the prices contain, and how many actions and endings are known, for the record of a run.
+
+        ``basis``; ``splits``, ``dividends`` and ``endings``, counts; ``members``: whether the universe ever changes.
+        """
+        return {
+            "basis": self.basis,
+            "splits": int((self.actions.split != 1.0).sum()),
+            "dividends": int((self.actions.dividend != 0.0).sum()),
+            "endings": int((self.ends.row < len(self.dates)).sum()),
+            "members": not bool(self.member.all()),
+        }
+
     def __repr__(self) -> str:
         """One line: size, span and basis."""
         span = f"{self.dates[0]} to {self.dates[-1]}" if len(self.dates) else "no sessions"

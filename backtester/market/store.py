@@ -16,12 +16,14 @@ from backtester.errors import DataError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-BARS, ACTIONS, SYMBOLS, MEMBERS, QUARANTINE = (
+BARS, ACTIONS, SYMBOLS, MEMBERS, EXTRA, QUARANTINE, CHECK = (
     "bars.parquet",
     "actions.parquet",
     "symbols.parquet",
     "membership.parquet",
+    "extra.parquet",
     "quarantine.csv",
+    "check.json",
 )
 
 

@@ -1,86 +1,187 @@
-"""Reading a CSV or Parquet file as it is, and its text as symbols, days and numbers, without guessing types."""
+"""Reading CSV and Parquet files as they are: their head, their blocks of rows, and small files whole."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import hashlib
-import zlib
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from backtester.errors import DataError
-from backtester.market.actions import Floats, Ints
+from backtester.market.actions import Ints
 from backtester.market.columns import fold_name
-from backtester.market.dates import NAT, Days, parse_day, refuse_time, refuse_zone
+from backtester.market.fields import UNKNOWN, UnusableError
+from backtester.market.sources import BLOCK, Source, is_parquet, opened, refuse_foreign, text_blocks
+from backtester.market.store import sha256_of
 
-Mask = NDArray[np.bool_]
-# Text that stands for an unknown number, in lower case. (In a symbol or a name the same text is text.)
-UNKNOWN = ("", "nan", "na", "n/a", "null", "none")
-_NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|(?i:inf|infinity))$"
+Progress = Callable[[str, int, int], None] | None
+Read = TypeVar("Read")
 # Beginnings of the names of an index that pandas wrote along, which is no data.
 _INDEX = ("__index_level", "unnamed:")
 _DELIMITERS = (",", ";", "\t", "|")
+# The line in which Excel notes the separator of the fields.
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_SAMPLE_ROWS = 50
+_SAMPLE = 1 << 16  # bytes
+_ENCODING = "is not text in UTF-8 ({!r}); save the file as UTF-8."
+_PARQUET_ROWS = 1 << 18
+_THREADS = 2
+_NULLS = sorted({form for word in UNKNOWN for form in (word, word.upper(), word.title(), word.capitalize())} | {"NaN"})
+
+
+class Head(NamedTuple):
+    """What the beginning of a file says."""
+
+    source: Source
+    names: list[str]  # as the file writes them
+    sample: list[list[str]]  # the first rows as text; a broken one is empty
+    delimiter: str  # '' for Parquet
+    types: list[pa.DataType]  # of Parquet columns; empty for text
+    lines: int = 1  # of text above the first row
+
+    @property
+    def data(self) -> list[int]:
+        """Positions of the columns that are no index of pandas."""
+        return [k for k, name in enumerate(self.names) if name.strip() and not fold_name(name).startswith(_INDEX)]
+
+
+class Block(NamedTuple):
+    """Some consecutive rows of a file, not parsed yet."""
+
+    head: Head
+    data: bytes | pa.Table
+    done: int  # bytes of the file on disk that have been read with it
 
 
 class Table(NamedTuple):
-    """A file as it was read: all columns of a CSV as text, those of a Parquet file with their types."""
+    """Rows of a file as they stand there: the columns of a CSV as text, those of a Parquet file with their types."""
 
-    name: str  # the file's name without its folder
-    sha256: str  # of the file's bytes
-    names: list[str]  # as the file writes them
+    name: str  # the file's
+    names: list[str]  # of its columns, as the file writes them
     columns: list[pa.ChunkedArray]
-    row: Ints  # (n,) number of each row in the file; the first below a header is 1
+    row: Ints  # (n,) number of each row in the file; the first below a header is 1, blank lines do not count
     broken: list[tuple[int, str]]  # rows with too many or too few fields: number and text
+    sha256: str = ""  # of the file's bytes, where it was read whole
 
     @property
     def rows(self) -> int:
-        """Number of rows in the file, broken ones included."""
+        """Number of rows, broken ones included."""
         return len(self.row) + len(self.broken)
 
     def where(self, column: int) -> str:
         """Words for one column, for messages."""
         return f"{self.name}, column {self.names[column]!r}"
 
-    def raw(self, position: int) -> dict[str, str]:
-        """The fields of one row as text; unknown ones are empty."""
-        values = (column[position].as_py() for column in self.columns)
-        return {name: "" if value is None else str(value) for name, value in zip(self.names, values, strict=True)}
+    def raw(self, positions: Sequence[int]) -> list[dict[str, str]]:
+        """The fields of some rows as text; unknown ones are empty."""
+        if not len(positions):
+            return []
+        taken = self.take(np.array(positions, dtype=np.int64))
+        fields = zip(*(column.to_pylist() for column in taken.columns), strict=True)
+        return [
+            {name: "" if value is None else str(value) for name, value in zip(self.names, row, strict=True)}
+            for row in fields
+        ]
+
+    def take(self, positions: Ints) -> Table:
+        """These rows alone."""
+        return self._replace(
+            columns=[column.take(pa.array(positions)) for column in self.columns], row=self.row[positions], broken=[]
+        )
 
 
-def read_table(path: Path) -> Table:
-    """Read a CSV (plain or gzip, told by its content) or a Parquet file.
+def read_head(source: Source) -> Head:
+    """Read the beginning of a file.
 
     Raises:
-        DataError: The file is absent, empty, cut off, or neither of the two.
+        DataError: The file is absent, empty, cut off, no table, or has no header line.
     """
+    start, whole = _beginning(source)
+    if start and is_parquet(source, start):
+        return _parquet_head(source)
+    refuse_foreign(source.name, start)
     try:
-        with path.open("rb") as stream:
-            start = stream.read(4)
-            stream.seek(0)
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
-    if not start:
-        raise DataError(f"{path.name} is empty; a CSV with a header line or a Parquet file is needed.")
-    broken: list[tuple[int, str]] = []
-    if start == b"PAR1" or path.suffix.casefold() in (".parquet", ".pq"):
-        table = read_parquet(path)
-        row = np.arange(1, table.num_rows + 1)
-    else:
-        table, broken = _read_csv(path, compressed=start[:2] == b"\x1f\x8b")
-        row = np.arange(1, table.num_rows + len(broken) + 1)
-        row = np.delete(row, [number - 1 for number, _ in broken])
-    names = table.column_names
-    keep = [k for k, name in enumerate(names) if not fold_name(name).startswith(_INDEX) and name.strip()]
-    return Table(path.name, sha256, [names[k] for k in keep], [table.column(k) for k in keep], row, broken)
+        text = start.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if whole or error.end < len(start) - 4:  # not a character that the end of the sample cut in two
+            line, found = wrong_bytes(start) or (0, b"")
+            raise DataError(f"{source.name}, line {line + 1}, {_ENCODING.format(found)}") from None
+        text = start[: error.start].decode("utf-8-sig")
+    lines = [line for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n") if line]
+    if not whole and len(lines) > 1:
+        lines.pop()
+    stated = _SEPARATOR.fullmatch(lines[0])
+    if stated and len(lines) > 1:
+        lines.pop(0)
+    delimiter = stated[1] if stated else max(_DELIMITERS, key=lines[0].count)
+    try:
+        rows = list(csv.reader(lines[: _SAMPLE_ROWS + 1], delimiter=delimiter))
+    except csv.Error as error:
+        raise DataError(f"{source.name} cannot be read as CSV ({error}); check its first lines.") from error
+    if len(rows[0]) == 1:
+        raise DataError(
+            f"{source.name} has one column only, {rows[0][0][:60]!r}: its fields are separated by neither comma, "
+            "semicolon, tab nor |. Write it with one of these and a header line."
+        )
+    sample = [row if len(row) == len(rows[0]) else [] for row in rows[1:]]
+    return Head(source, rows[0], sample, delimiter, [], 2 if stated else 1)
+
+
+def _beginning(source: Source) -> tuple[bytes, bool]:
+    """The first bytes of a file, some lines at least, and whether they are all."""
+    with opened(source) as (stream, _):
+        start = stream.read(_SAMPLE)
+        # The header alone of a wide file may be longer than that.
+        while len(start) >= _SAMPLE and start[:4] != b"PAR1" and start.count(b"\n") + start.count(b"\r") < 4:
+            more = stream.read(len(start))
+            if not more or len(start) > BLOCK:
+                break
+            start += more
+        return start, len(start) < _SAMPLE or not stream.read(1)
+
+
+def _parquet_head(source: Source) -> Head:
+    with _parquet(source) as file:
+        schema = file.schema_arrow
+        batch = next(file.iter_batches(batch_size=_SAMPLE_ROWS), None)
+    sample = [] if batch is None else [list(row.values()) for row in batch.to_pylist()]
+    texts = [["" if value is None else str(value) for value in row] for row in sample]
+    return Head(source, list(schema.names), texts, "", list(schema.types))
+
+
+@contextmanager
+def _parquet(source: Source) -> Iterator[pq.ParquetFile]:
+    """A Parquet file; a damaged one is a `DataError`."""
+    try:
+        if source.member:
+            with opened(source) as (stream, _):
+                data = stream.read()
+            yield pq.ParquetFile(pa.BufferReader(data))
+        else:
+            with pq.ParquetFile(source.path, read_dictionary=_texts(pq.read_schema(source.path))) as file:
+                yield file
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(source.name, error) from error
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    """Names of the text columns: symbols and dates are few, so they are read as codes."""
+    return [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
+
+
+def _damaged(name: str, error: BaseException) -> DataError:
+    reason = str(error).splitlines()[0]
+    return DataError(f"{name} cannot be read as Parquet, it is damaged or cut off ({reason}); write it anew.")
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -88,124 +189,200 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.ParquetFile(path).read(columns=columns)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{path.name} cannot be read as Parquet, it is damaged or cut off ({reason}); write it anew."
-        ) from error
+        raise _damaged(path.name, error) from error
 
 
-def _read_csv(path: Path, *, compressed: bool) -> tuple[pa.Table, list[tuple[int, str]]]:
-    def opened() -> IO[bytes]:
-        return cast(IO[bytes], gzip.open(path, "rb") if compressed else path.open("rb"))
+def blocks(head: Head) -> Iterator[Block]:
+    """All rows of a file, block by block."""
+    source = head.source
+    if head.delimiter:
+        first = True
+        for text, done in text_blocks(source):
+            if first:
+                first = False
+                for _ in range(head.lines):
+                    text = text[_line(text) :].lstrip(b"\r\n")
+            if text.strip():
+                yield Block(head, text, done)
+        return
+    with _parquet(source) as file:
+        rows, seen = max(1, file.metadata.num_rows), 0
+        for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
+            seen += batch.num_rows
+            yield Block(head, pa.Table.from_batches([batch]), source.size * seen // rows)
 
+
+def _line(text: bytes) -> int:
+    """Length of the first line with its end."""
+    ends = [at for at in (text.find(b"\n"), text.find(b"\r")) if at >= 0]
+    if not ends:
+        return len(text)
+    at = min(ends)
+    return at + (2 if text[at : at + 2] == b"\r\n" else 1)
+
+
+def parse(
+    block: Block, types: Mapping[int, pa.DataType] | None = None, decimal: str = "."
+) -> tuple[dict[int, pa.ChunkedArray], Ints, list[tuple[int, str]]]:
+    """The columns of a block by position, the number of each row in the block, and its broken rows.
+
+    Args:
+        block: the rows.
+        types: the type to read a column of text as, for the columns that are wanted; None: all of them, as text.
+            Columns of Parquet keep their own.
+        decimal: what separates the decimals of numbers.
+
+    Raises:
+        pa.ArrowInvalid: A field cannot be read as its type.
+        UnusableError: The block is no text in UTF-8.
+        DataError: The block cannot be read at all.
+    """
+    wanted = list(range(len(block.head.names))) if types is None else sorted(types)
+    if isinstance(block.data, pa.Table):
+        return {k: block.data.column(k) for k in wanted}, np.arange(1, block.data.num_rows + 1), []
     broken: list[tuple[int, str]] = []
 
     def set_aside(row: Any) -> str:
-        broken.append((row.number - 1, row.text))  # pyarrow counts the header
+        broken.append((row.number, row.text))
         return "skip"
 
+    names = [str(k) for k in range(len(block.head.names))]
     try:
-        with opened() as stream:
-            line = stream.readline().decode("utf-8-sig")
-        delimiter = max(_DELIMITERS, key=line.count)
-        header = next(csv.reader([line], delimiter=delimiter), [])
-        with opened() as stream:
-            table = pacsv.read_csv(
-                stream,
-                # One thread: only then pyarrow knows the numbers of the rows that it hands to `set_aside`.
-                read_options=pacsv.ReadOptions(use_threads=False, column_names=header, skip_rows=1),
-                parse_options=pacsv.ParseOptions(delimiter=delimiter, invalid_row_handler=set_aside),
-                convert_options=pacsv.ConvertOptions(
-                    column_types={name: pa.string() for name in header}, strings_can_be_null=False, null_values=[]
-                ),
-            )
-    except (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        reason = str(error).splitlines()[0]
+        table = pacsv.read_csv(
+            pa.BufferReader(block.data),
+            # One thread: only then pyarrow knows the numbers of the rows that it hands to `set_aside`.
+            read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=len(block.data) + 1),
+            parse_options=pacsv.ParseOptions(delimiter=block.head.delimiter, invalid_row_handler=set_aside),
+            convert_options=pacsv.ConvertOptions(
+                column_types={names[k]: pa.string() if types is None else types[k] for k in wanted},
+                include_columns=[names[k] for k in wanted],
+                strings_can_be_null=False,
+                null_values=_NULLS,
+                decimal_point=decimal,
+            ),
+        )
+    except pa.ArrowException as error:
+        if types is not None:
+            raise
+        wrong = wrong_bytes(block.data)
+        if wrong:
+            raise UnusableError(wrong[0] + 1, _ENCODING.format(wrong[1])) from None
+        name, reason = block.head.source.name, str(error).splitlines()[0]
         raise DataError(
-            f"{path.name} cannot be read as CSV ({reason}); a text file in UTF-8, plain or gzip, is needed."
+            f"{name} cannot be read as CSV ({reason}); a text file, plain or packed with gzip, is needed."
         ) from error
-    return table, broken
+    row = np.arange(1, table.num_rows + len(broken) + 1)
+    row = np.delete(row, [number - 1 for number, _ in broken]) if broken else row
+    return {k: table.column(j) for j, k in enumerate(wanted)}, row, broken
 
 
-def texts_of(column: pa.ChunkedArray, where: str) -> tuple[Ints, list[str]]:
-    """Codes ``(n,)`` and the distinct texts they stand for, without blanks around them; code -1 where there is no text.
-
-    Raises:
-        DataError: The column is not text.
-    """
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_null(kind):
-        column = column.cast(pa.string())
-    elif not _is_text(kind):
-        raise DataError(f"{where} is {kind}; it must be text, so that names like NA, TRUE and 1E5 stay what they are.")
-    codes, texts = _encode(column)
-    place: dict[str, int] = {"": -1}
-    for text in texts:
-        place.setdefault(text.strip(), len(place) - 1)
-    moved = np.array([place[text.strip()] for text in texts], dtype=np.int64)
-    return (moved[codes] if texts else codes), [text for text in place if text]
-
-
-def days_of(column: pa.ChunkedArray, where: str) -> tuple[Days, Mask]:
-    """Days ``(n,)`` (NaT where the field is empty or no date) and where it is no date.
-
-    Raises:
-        DataError: A value has a time of day or a time zone.
-    """
-    bad = np.zeros(len(column), dtype=bool)
-    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-        refuse_zone(f"the type {column.type}", where)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        values = column.to_numpy()
-        days = values.astype("datetime64[D]")
-        off = np.flatnonzero(~np.isnat(days) & (days != values))
-        if len(off):
-            refuse_time(values[off[0]], where)
-        return days, bad
-    codes, texts = _encode(column)
-    parsed = [parse_day(text.strip(), where) for text in texts]
-    if texts:
-        days = np.array([NAT if day is None else day for day in parsed], dtype="datetime64[D]")[codes]
-        bad = np.array([day is None for day in parsed])[codes]
-        return days, bad
-    return np.empty(0, dtype="datetime64[D]"), bad
-
-
-def numbers_of(column: pa.ChunkedArray) -> tuple[Floats, Mask]:
-    """Numbers ``(n,)``, NaN where unknown or unreadable, and where the text is no number."""
-    none = np.zeros(len(column), dtype=bool)
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not _is_text(column.type):
-        try:
-            return _floats(column.cast(pa.float64(), safe=False)), none
-        except pa.ArrowException:
-            return np.full(len(column), np.nan), column.is_valid().to_numpy()
+def wrong_bytes(data: bytes) -> tuple[int, bytes] | None:
+    """Lines before the first bytes that are no UTF-8, and these with what is around them; None if all are."""
     try:
-        return _floats(pc.if_else(pc.equal(column, ""), None, column).cast(pa.float64())), none
-    except pa.ArrowException:
-        pass
-    # Some text is no plain number: sort out which.
-    column = pc.fill_null(pc.utf8_trim_whitespace(column), "")
-    unknown = pc.is_in(pc.utf8_lower(column), value_set=pa.array(UNKNOWN, type=column.type))
-    readable = pc.and_(pc.match_substring_regex(column, _NUMBER), pc.invert(unknown))
-    values = pc.if_else(readable, pc.utf8_ltrim(column, "+"), None).cast(pa.float64())
-    return _floats(values), pc.invert(pc.or_(readable, unknown)).to_numpy()
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return data[: error.start].count(b"\n"), data[: error.start + 8].split(b"\n")[-1][-20:]
+    return None
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+def as_table(block: Block) -> Table:
+    """A block as it stands in the file."""
+    columns, row, broken = parse(block)
+    keep = block.head.data
+    names = [block.head.names[k] for k in keep]
+    return Table(block.head.source.name, names, [columns[k] for k in keep], row, broken)
 
 
-def _floats(column: pa.ChunkedArray) -> Floats:
-    values: Floats = column.to_numpy().astype(np.float64, copy=False)
-    return values
+def read_table(source: Source) -> Table:
+    """Read a small file whole.
+
+    Raises:
+        DataError: The file is absent, empty, cut off, or no table.
+    """
+    head = read_head(source)
+    parts, before = [], 0
+    for block in blocks(head):
+        try:
+            part = as_table(block)
+        except UnusableError as error:
+            raise DataError(f"{source.name}, row {before + error.position}, {error.words}") from None
+        broken = [(number + before, text) for number, text in part.broken]
+        parts.append(part._replace(row=part.row + before, broken=broken))
+        before += part.rows
+    if parts:
+        return _joined(parts)._replace(sha256=hash_of(source))
+    types = head.types or [pa.string()] * len(head.names)
+    empty = [pa.chunked_array([], types[k]) for k in head.data]
+    names = [head.names[k] for k in head.data]
+    return Table(source.name, names, empty, np.empty(0, dtype=np.int64), [], hash_of(source))
 
 
-def _encode(column: pa.ChunkedArray) -> tuple[Ints, list[str]]:
-    """Codes and distinct texts of a column; null is ''."""
-    text = pc.fill_null(column.cast(pa.string()), "").dictionary_encode().combine_chunks()
-    if isinstance(text, pa.ChunkedArray):
-        text = text.chunk(0) if text.num_chunks else pa.array([], type=pa.dictionary(pa.int32(), pa.string()))
-    return text.indices.to_numpy().astype(np.int64), text.dictionary.to_pylist()
+def hash_of(source: Source) -> str:
+    """SHA-256 of the file's bytes, for a member of a zip of its unpacked ones."""
+    if not source.member:
+        return sha256_of(source.path)
+    digest = hashlib.sha256()
+    with opened(source) as (stream, _):
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def rows_of(head: Head, wanted: Sequence[int]) -> Table:
+    """Rows of a file by number, read again: for rows whose trouble shows only beside others."""
+    numbers = np.array(sorted(wanted), dtype=np.int64)
+    parts, before = [], 0
+    for block in blocks(head):
+        part = as_table(block)
+        here = numbers[(numbers > before) & (numbers <= before + part.rows)]
+        if len(here):
+            parts.append(part.take(np.searchsorted(part.row + before, here))._replace(row=here))
+        before += part.rows
+    return _joined(parts)
+
+
+def _joined(parts: list[Table]) -> Table:
+    columns = [
+        pa.chunked_array([chunk for part in parts for chunk in part.columns[j].chunks], column.type)
+        for j, column in enumerate(parts[0].columns)
+    ]
+    return parts[0]._replace(
+        columns=columns,
+        row=np.concatenate([part.row for part in parts]),
+        broken=[line for part in parts for line in part.broken],
+    )
+
+
+def in_order(
+    heads: Sequence[Head], work: Callable[[Block], Read], progress: Progress, what: str = "reading"
+) -> Iterator[tuple[int, Read]]:
+    """Work on all blocks of all files on two threads; the results in the order of the files, with the file's position.
+
+    A few blocks are in memory at a time. `progress` hears of bytes read, of all bytes.
+
+    Raises:
+        DataError: From `work`, or a file cannot be read.
+    """
+    total = sum(head.source.size for head in heads)
+    waiting: deque[tuple[int, int, Future[Read]]] = deque()
+    before = 0
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for k, head in enumerate(heads):
+                for block in blocks(head):
+                    waiting.append((k, before + block.done, pool.submit(work, block)))
+                    if len(waiting) > 2 * _THREADS:
+                        yield _next(waiting, progress, what, total)
+                before += head.source.size
+            while waiting:
+                yield _next(waiting, progress, what, total)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[int, int, Future[Read]]], progress: Progress, what: str, total: int) -> tuple[int, Read]:
+    k, done, future = waiting.popleft()
+    result = future.result()
+    if progress is not None:
+        progress(what, done, total)
+    return k, result

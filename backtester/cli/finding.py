@@ -1,0 +1,77 @@
+"""Runs on disk by the name that was typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backtester.errors import RunError, did_you_mean
+
+if TYPE_CHECKING:
+    from backtester.result import Result
+
+RUNS = Path("runs")
+_FILE = "run.json"
+_LISTED = 5
+
+
+def find_run(written: Path, runs: Path = RUNS) -> Path:
+    """The folder of a run: a path, a name in `runs`, or the beginning of one that no other begins with.
+
+    Raises:
+        RunError: there is none, or more than one.
+    """
+    for folder in (written, runs / written):
+        if (folder / _FILE).is_file():
+            return folder
+    if written.is_dir():
+        raise RunError(
+            f"{written} is a folder, but no run: it has no {_FILE}. `python -m backtester list {written}` lists the "
+            "runs in it."
+        )
+    if written.exists():
+        raise RunError(f"{written} is a file, and a run is a folder, such as those that `list` shows.")
+    inside = written.parent if written.parent != Path() else runs
+    names = run_names(inside)
+    begun = [name for name in names if name.startswith(written.name)]
+    if len(begun) == 1:
+        return inside / begun[0]
+    if begun:
+        shown = ", ".join(begun[:_LISTED]) + (f" and {len(begun) - _LISTED} more" if len(begun) > _LISTED else "")
+        raise RunError(f"{written} is the beginning of {len(begun)} runs in {inside}: {shown}. Type more of the name.")
+    if not names:
+        raise RunError(f"There is no run {written}, and none at all in {inside}. `run CONFIG` makes one.")
+    near = {name.rpartition("-")[0] or name: name for name in names}  # without the hash, which nobody types
+    hint = did_you_mean(written.name, [*names, *near])
+    for stem, name in near.items():
+        hint = hint.replace(repr(stem), repr(name))
+    hint = hint or f" It has {', '.join(names[-_LISTED:])}{', ...' * (len(names) > _LISTED)}."
+    raise RunError(f"There is no run {written} in {inside}.{hint}")
+
+
+def run_names(folder: Path) -> list[str]:
+    """The names of the runs in a folder, the newest last."""
+    if not folder.is_dir():
+        return []
+    runs = [path for path in folder.iterdir() if (path / _FILE).is_file() and not path.name.startswith(".")]
+    return [path.name for path in sorted(runs, key=lambda path: ((path / _FILE).stat().st_mtime, path.name))]
+
+
+def load_runs(written: list[Path]) -> tuple[list[Result], list[str]]:
+    """Runs by what was typed, with names that tell them apart.
+
+    Raises:
+        RunError: one is not there or damaged, or the same one was typed twice.
+    """
+    from backtester.result import Result
+
+    folders = [find_run(path) for path in written]
+    seen: set[Path] = set()
+    for path, folder in zip(written, folders, strict=True):
+        if folder.resolve() in seen:
+            raise RunError(f"{path} is named twice; give runs that differ.")
+        seen.add(folder.resolve())
+    names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [folder.as_posix() for folder in folders]
+    return [Result.load(folder) for folder in folders], names

@@ -1,0 +1,53 @@
+"""Where a key of a config was written: for messages, and for the paths in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from backtester.cli.toml import find_lines
+from backtester.errors import ConfigError
+
+
+class Places:
+    """Knows where a key was written, for messages and for relative paths."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        """Remember the lines of a file."""
+        self.file = file
+        self._lines = find_lines(text)
+        self._from_command_line: set[tuple[str, ...]] = set()
+
+    def add(self, keys: tuple[str, ...]) -> None:
+        """Note that a key was given by ``--set``."""
+        self._from_command_line |= {
+            keys[:depth] for depth in range(1, len(keys) + 1) if keys[:depth] not in self._lines
+        }
+        self._from_command_line.add(keys)
+
+    def error(self, keys: tuple[str, ...], message: str) -> ConfigError:
+        """An error about a key, or the section or file it should be in."""
+        return ConfigError(f"{self._name(keys)}: {message}")
+
+    def path(self, keys: tuple[str, ...], written: str) -> Path:
+        """A path that was written for a key, made absolute."""
+        typed = any(keys[:depth] in self._from_command_line for depth in range(2, len(keys) + 1))
+        base = Path.cwd() if typed else self.file.parent
+        return Path(os.path.abspath(base / Path(written).expanduser()))
+
+    def _name(self, keys: tuple[str, ...]) -> str:
+        if keys in self._from_command_line:
+            return f"--set {'.'.join(keys)}"
+        known = next((keys[:depth] for depth in range(len(keys), 0, -1) if keys[:depth] in self._lines), ())
+        if keys and any(keys[:depth] in self._from_command_line for depth in range(len(known) + 1, len(keys))):
+            return f"--set {'.'.join(keys)}"
+        line = f":{self._lines[known]}" if known else ""
+        return f"{self.file}{line}" + (f": [{keys[0]}]" if keys else "") + "".join(f" {key}" for key in keys[1:])
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The way from a folder to a path; the path itself where there is none (another drive)."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.as_posix()

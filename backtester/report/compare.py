@@ -1,0 +1,230 @@
+"""Runs side by side: their figures, the settings in which they differ, and how alike their curves are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from backtester.report import figures as f
+from backtester.report import layout
+from backtester.report import words as w
+from backtester.report.facts import summarise
+from backtester.result import Result
+
+_BEST = " *"
+_ABSENT = "absent"
+# Shown one by one elsewhere, or no setting at all.
+_NO_SETTINGS = ("scores_file.known",)
+_FIGURES = (
+    *f.MAIN[:1],
+    *f.RETURN_AND_RISK,
+    *f.TRADING,
+    *f.BOOK,
+    *(leg._replace(label=f"{leg.label} {label}") for label, *legs in f.LEGS for leg in legs),
+    f.Figure("return before costs", "return_gross", w.signed, 1),
+    f.Figure("return after costs", "return_net", w.signed, 1),
+    f.Figure("commission a year", "cost_commission", w.percent),
+    f.Figure("slippage a year", "cost_slippage", w.percent),
+    f.Figure("borrow fees a year", "cost_borrow", w.percent),
+    *f.BENCHMARK[2:],
+)
+
+
+def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> dict[str, Any]:
+    """What there is to say about runs beside each other, as plain data.
+
+    Args:
+        results: the runs, two or more.
+        names: what to call them; by default their names. They should differ.
+
+    Returns:
+        A dict whose keys stay: ``runs`` (the names), ``warnings`` (what makes the runs hard to compare), ``metrics``
+        (name of the figure to a list, one value a run), ``best`` (name of the figure to the places of the best runs,
+        for figures of which more or less is better), ``differing_settings`` (``section.key`` to a list, None where a
+        run has no such setting), ``correlations`` (of the returns on the sessions that two runs share; a row a run,
+        NaN below two sessions), ``summaries`` (of every run).
+    """
+    facts = [summarise(result) for result in results]
+    figures = {
+        one.key: [fact["metrics"].get(one.key) for fact in facts]
+        for one in _FIGURES
+        if any(one.key in fact["metrics"] for fact in facts)
+    }
+    best = {one.key: _best(figures[one.key], one.better) for one in _FIGURES if one.key in figures and one.better}
+    return {
+        "runs": list(names or [result.name for result in results]),
+        "warnings": _warnings(results),
+        "metrics": figures,
+        "best": {key: places for key, places in best.items() if places},
+        "differing_settings": differing([result.settings | {"cash": result.cash} for result in results]),
+        "correlations": [[_correlation(a, b) for b in results] for a in results],
+        "summaries": facts,
+    }
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The settings that are not the same in all of them: ``section.key`` to the values, None where there is none."""
+    flat = [dict(_flatten(one)) for one in settings]
+    keys = list(dict.fromkeys(key for one in flat for key in one))
+    found = {key: [one.get(key, _ABSENT) for one in flat] for key in keys if key not in _NO_SETTINGS}
+    return {
+        key: [None if value == _ABSENT else value for value in values]
+        for key, values in found.items()
+        if any(value != values[0] for value in values[1:]) and not _said_by_section(key, values, found)
+    }
+
+
+def print_comparison(results: Sequence[Result], names: Sequence[str], console: Console | None = None) -> None:
+    """Print runs side by side to the terminal, or to ``console``."""
+    (console or Console()).print(Comparison(results, names))
+
+
+class Comparison:
+    """Runs side by side, as something that rich can print."""
+
+    def __init__(self, results: Sequence[Result], names: Sequence[str]) -> None:
+        """Gather what there is to say."""
+        self._facts = compare(results, names)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines."""
+        for line in self.lines(options.max_width):
+            line.no_wrap, line.overflow = False, "fold"
+            yield line
+
+    def lines(self, width: int) -> list[Text]:
+        """The lines for a terminal of some columns. Runs that do not fit beside each other come in groups."""
+        facts = self._facts
+        names = [f"{k}" for k in range(1, len(facts["runs"]) + 1)]
+        head = [Text("Runs", style="bold")]
+        for number, name, fact in zip(names, facts["runs"], facts["summaries"], strict=True):
+            span = f"{fact['start']} to {fact['end']}, {w.many(fact['symbols'], 'symbol')}"
+            head += layout.paragraph(f"{name}  {span}", width, label=f"{number}  ")
+        notes = [line for warning in facts["warnings"] for line in layout.paragraph(warning, width, "yellow")]
+        by: dict[str, list[str]] = {}
+        for number, fact in zip(names, facts["summaries"], strict=True):
+            by.setdefault("; ".join(fact["flattered_by"]), []).append(number)
+        flattered = [
+            line
+            for said, numbers in by.items()
+            if said
+            for line in layout.paragraph(
+                f"Run{'s' * (len(numbers) > 1)} {', '.join(numbers)} flattered by: {said}.", width, "yellow"
+            )
+        ]
+        return layout.stacked(
+            [
+                head,
+                notes,
+                flattered,
+                layout.titled("Figures (* the best)", _groups(names, self._figure_rows(), width)),
+                self._settings(names, width),
+                layout.titled("Correlation of returns", _groups(names, self._correlation_rows(names), width)),
+            ]
+        )
+
+    def _figure_rows(self) -> list[tuple[str, ...]]:
+        rows = []
+        for one in _FIGURES:
+            values = self._facts["metrics"].get(one.key)
+            if values is None:
+                continue
+            best = self._facts["best"].get(one.key, ())
+            marks = (_BEST if k in best else "  " for k in range(len(values)))
+            rows.append((one.label, *(one.form(v) + mark for v, mark in zip(values, marks, strict=True))))
+        return rows
+
+    def _correlation_rows(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        rows = self._facts["correlations"]
+        return [(name, *(w.plain(value) for value in row)) for name, row in zip(names, rows, strict=True)]
+
+    def _settings(self, names: Sequence[str], width: int) -> list[Text]:
+        found = self._facts["differing_settings"]
+        if not found:
+            return [Text("Settings", style="bold"), Text("no setting differs")]
+        rows = [(key, *(_ABSENT if value is None else str(value) for value in values)) for key, values in found.items()]
+        header = ("", *names)
+        if layout.table_width(header, rows) <= width:
+            return layout.titled("Settings that differ", layout.table(header, rows))
+        lines = [Text(", ".join(f"run {name}" for name in names), style="dim")]
+        for key, *values in rows:
+            lines += layout.paragraph(", ".join(values), width, label=f"{key}  ")
+        return layout.titled("Settings that differ", lines)
+
+
+def _groups(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[Text]:
+    """A table with a column a run; where that is too wide, one below the other, of as many runs as fit."""
+    for fit in range(len(names), 0, -1):
+        starts = range(0, len(names), fit)
+        headers = [("", *(f"{name}  " for name in names[k : k + fit])) for k in starts]
+        cells = [[(row[0], *row[1 + k : 1 + k + fit]) for row in rows] for k in starts]
+        if fit == 1 or all(layout.table_width(h, c) <= width for h, c in zip(headers, cells, strict=True)):
+            return layout.stacked([layout.table(h, c, 1, _BEST) for h, c in zip(headers, cells, strict=True)])
+    return []
+
+
+def _said_by_section(key: str, values: Sequence[Any], found: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether a setting differs only in that its section is off in some of the runs."""
+    section = found.get(key.partition(".")[0], ())
+    known = [value for value in values if value != _ABSENT]
+    return "off" in section and "." in key and all(value == known[0] for value in known)
+
+
+def _flatten(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as ``section.key`` and plain values; lists as text, a section as "on" or "off"."""
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            if not prefix:
+                yield name, "on"
+            yield from _flatten(value, f"{name}.")
+        elif value is None:
+            yield name, "off"
+        elif key == "sha256":
+            yield name, str(value)[:12]
+        else:
+            yield name, str(value) if isinstance(value, list | tuple) else value
+
+
+def _warnings(results: Sequence[Result]) -> list[str]:
+    found = []
+    spans = {(str(one.dates[0]), str(one.dates[-1])) if one.dates.size else ("", "") for one in results}
+    if len(spans) > 1:
+        found.append("The runs do not cover the same sessions: figures of different spans do not compare.")
+    if len({one.panel_fingerprint for one in results}) > 1:
+        found.append("The runs were made on different market data.")
+    if len({one.content_hash for one in results}) < len(results):
+        found.append("At least two of the runs have the same orders and fills.")
+    return found
+
+
+def _best(values: Sequence[Any], better: int) -> list[int]:
+    """The places of the best values; none if they are all the same, or fewer than two are known."""
+    known = {k: better * float(v) for k, v in enumerate(values) if isinstance(v, int | float) and not math.isnan(v)}
+    if len(known) < 2 or len(set(known.values())) == 1:
+        return []
+    top = max(known.values())
+    return [k for k, value in known.items() if value == top]
+
+
+def _correlation(one: Result, other: Result) -> float:
+    """The correlation of the returns on the sessions of both; NaN with fewer than two, or without variation."""
+    _, left, right = np.intersect1d(one.dates, other.dates, return_indices=True)
+    a, b = _returns(one)[left], _returns(other)[right]
+    known = np.isfinite(a) & np.isfinite(b)
+    a, b = a[known], b[known]
+    if a.size < 2 or not a.std() > 1e-15 or not b.std() > 1e-15:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def _returns(result: Result) -> np.ndarray:
+    found: np.ndarray = result.equity.to_numpy()
+    before = np.concatenate(([result.cash], found[:-1]))
+    returns: np.ndarray = np.divide(found, before, out=np.full(found.size, np.nan), where=before > 0.0) - 1.0
+    return returns
