@@ -14,13 +14,13 @@ from backtester.portfolio.settings import Costs, RiskLimits
 from backtester.strategy import Floats
 
 
-def needs_returns(costs: Costs | None, risk: RiskLimits | None) -> bool:
-    """Whether any setting looks at total returns."""
-    return (costs is not None and costs.impact > 0) or (risk is not None and risk.target_volatility is not None)
+def to_market(panel: Panel, costs: Costs | None = None, risk: RiskLimits | None = None) -> et.Market:
+    """The kernel's market: the panel's own arrays, without a copy, and small tables of what happens when.
 
-
-def to_market(panel: Panel, *, returns: bool) -> et.Market:
-    """The kernel's market: the panel's own arrays, without a copy, and small tables of what happens when."""
+    Total returns are handed over only where costs or limits read them.
+    """
+    returns = costs is not None and costs.impact > 0
+    moves = risk is not None and risk.target_volatility is not None
     sessions, symbols = panel.shape
     settled = panel.ends.row < sessions
     eligible = panel.tradable.view(np.uint8) * np.uint8(et.TRADABLE) + panel.member.view(np.uint8) * np.uint8(et.MEMBER)
@@ -31,6 +31,7 @@ def to_market(panel: Panel, *, returns: bool) -> et.Market:
         volume=panel.volume,
         eligible=eligible,
         returns=panel.returns if returns else np.zeros((0, symbols)),
+        moves=panel.moves if moves else np.zeros((symbols, 0)),
         sector=panel.sector_codes,
         action_first=_first_rows(panel.actions.row, sessions),
         action_symbol=panel.actions.symbol,
@@ -54,6 +55,8 @@ def _check_market(market: et.Market, sessions: int, symbols: int) -> None:
         rows = len(array) if name == "returns" and not len(array) else sessions
         if array.shape != (rows, symbols) or array.dtype != (np.uint8 if name == "eligible" else np.float64):
             raise DataError(f"the panel's {name} has shape {array.shape} and type {array.dtype}: it has been altered.")
+    if market.moves.shape not in ((symbols, sessions), (symbols, 0)) or market.moves.dtype != np.float64:
+        raise DataError(f"the panel's returns have shape {market.moves.T.shape}: it has been altered.")
     if market.sector.shape != (symbols,):
         raise DataError(f"the panel has {len(market.sector)} sectors for {symbols} symbols: it has been altered.")
     for what in ("action", "end"):

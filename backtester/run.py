@@ -17,7 +17,7 @@ from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
 from backtester.errors import ConfigError, DataError, StrategyError
-from backtester.inputs import align_scores, needs_returns, to_market
+from backtester.inputs import align_scores, to_market
 from backtester.market.panel import Panel
 from backtester.planning import InStrides, OneByOne
 from backtester.portfolio.rules import to_rules
@@ -118,7 +118,7 @@ class Simulation:
         }
         self._whole = True  # False once the strategy has failed inside a session
         self._scores = align_scores(scores, panel)
-        self._market = to_market(panel, returns=needs_returns(costs, risk))
+        self._market = to_market(panel, costs, risk)
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
         self._rules = to_rules(costs, risk, execution, stops)
         sessions, symbols = panel.shape

@@ -127,7 +127,8 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
 
     kept = np.zeros(n if layered else 0, np.uint8)
     if layered:
-        apply_layers(state, market, rules, tape, t, weights, np.ones(n, np.uint8) if everything else named, kept)
+        mine, others = _split(concerned[:count], named, everything)
+        apply_layers(state, market, rules, tape, t, weights, mine, others, kept)
 
     if state.i[EXPLICIT] > 0:
         _replace_explicit(state, tape, t, named, everything)
@@ -157,6 +158,23 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
             if not at_fill:
                 order_id = record_order(counters, order_i, order_f, t, i, moment, FROM_TARGET, quantity)
             fill_slot(left, slot_i, slot_f, i, i, moment, FROM_TARGET, quantity, order_id, weight)
+
+
+@kernel
+def _split(concerned, named, everything):
+    """The symbols of ``concerned`` that are named, and those that are not."""
+    if everything:
+        return concerned, concerned[:0]
+    mine = np.empty_like(concerned)
+    others = np.empty_like(concerned)
+    count = 0
+    rest = 0
+    for i in concerned:
+        mine[count] = i
+        others[rest] = i
+        count += named[i] == 1
+        rest += named[i] != 1
+    return mine[:count], others[:rest]
 
 
 @kernel

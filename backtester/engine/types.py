@@ -33,6 +33,7 @@ class Market(NamedTuple):
     volume: Floats  # (T, N) shares
     eligible: Bytes  # (T, N) bits TRADABLE and MEMBER
     returns: Floats  # (T, N) total returns; (0, N) when no setting reads them
+    moves: Floats  # (N, T) the same along the sessions, 0 where unknown; (N, 0) when no setting reads them
     sector: Ints  # (N,) sector codes 0..S-1
     action_first: Ints  # (T+1,) actions of session t are rows action_first[t] to action_first[t+1]
     action_symbol: Ints  # (A,) sorted by session, then symbol; one row a symbol and session
