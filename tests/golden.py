@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 REARM = ("rearm",)
+ACTIVE, REDUCING, HALTED = 0.0, 1.0, 2.0  # the status in a ledger
 
 
 def named(**weights: float) -> tuple[str, dict[str, float]]:
@@ -45,11 +46,13 @@ class Golden:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     on_fill: dict[int, Any] | None = None  # like script, for the method that is told of fills
+    on_halt: dict[int, Any] | None = None  # and the one that is told of breakers that trip
     days: list[int] | None = None  # of each session, counted from the first
     actions: list[tuple[int, str, float, float]] = field(default_factory=list)  # day, symbol, split, dividend
     ends: dict[str, tuple[int, float]] = field(default_factory=dict)  # day of the end, delisting return
     members: dict[str, list[bool]] | None = None
     sectors: dict[str, str] = field(default_factory=dict)
+    scores: dict[str, list[float | None]] | None = None  # None: no opinion
     ledger: dict[tuple[int, str], float] = field(default_factory=dict)  # more columns of the ledger
     average_cost: dict[str, float] = field(default_factory=dict)  # at the end
     resting: dict[str, float] = field(default_factory=dict)  # shares that rest at the end

@@ -14,11 +14,12 @@ from datetime import date
 from typing import Any
 
 from plain import Market, Settings
+from reference_breakers import ACTIVE, HALTED, REDUCING, Trip, guard, loss, shrinking
+from reference_costs import COST_WINDOW, commission_due, finite, rate_of, short_room, shortable
 from reference_layers import VOLATILITY_WINDOW, deviation, exceeds, limit
 from reference_market import actions_by_session, known, total_returns
 
 NAN = math.nan
-COST_WINDOW = 20
 Ask = Callable[[int, Any], Any]
 FLOWS = ("price_pnl", "dividends", "interest", "borrow", "commission", "slippage", "traded")
 
@@ -32,7 +33,8 @@ class Resting:
     moment: str
     origin: str
     weight: float = NAN
-    notional: float = 0.0
+    notional: float = 0.0  # of its fills so far, as the next two
+    plain: float = 0.0  # commission before minimum and maximum
     charged: float = 0.0
 
 
@@ -69,7 +71,9 @@ class Engine:
         self.targets: dict[str, Resting] = {}
         self.explicit: list[Resting] = []
         self.cash = self.equity = self.previous = self.peak = settings.cash
-        self.halted_on: int | None = None
+        self.status = ACTIVE
+        self.tripped_on = -1
+        self.rearmed_on: int | None = None
         self.t = 0
         self.row: dict[str, float] = {}
         self.fills: list[tuple[Any, ...]] = []
@@ -85,7 +89,7 @@ class Engine:
 
     def past(self, series: list[float]) -> list[float]:
         """What is known of the 20 sessions before this one."""
-        return [value for value in series[max(0, self.t - COST_WINDOW) : self.t] if math.isfinite(value)]
+        return finite(series[max(0, self.t - COST_WINDOW) : self.t])
 
     def average_volume(self, symbol: str) -> float:
         """Of the 20 sessions before this one, in shares of today."""
@@ -139,9 +143,10 @@ class Engine:
 
     def carry(self, days: int) -> None:
         s = self.settings
-        short = sum(-position.value for position in self.positions.values() if position.shares < 0)
-        free = self.cash - short
-        borrow = s.borrow_rate * short * days / 360
+        shorts = {symbol: -position.value for symbol, position in self.positions.items() if position.shares < 0}
+        free = self.cash - sum(shorts.values())
+        yearly = sum(rate_of(s.borrow_rate, self.market, symbol, self.t - 1) * v for symbol, v in shorts.items())
+        borrow = yearly * days / 360
         interest = (s.credit_rate if free > 0 else s.debit_rate) * free * days / 360
         self.cash += interest - borrow
         self.row["interest"], self.row["borrow"] = interest, borrow
@@ -188,29 +193,63 @@ class Engine:
         long_value, short_value = sum(v for v in values if v > 0), -sum(v for v in values if v < 0)
         self.row.update(equity=self.equity, cash=self.cash, long_value=long_value, short_value=short_value)
 
+    # The breakers (6).
+
     def break_circuits(self) -> None:
-        """Section 6."""
-        s, t = self.settings, self.t
-        if self.halted_on is not None and s.cooldown is not None and t - self.halted_on >= s.cooldown:
+        s, held = self.settings, self.positions.values()
+        if self.status != ACTIVE and s.cooldown is not None and self.t - self.tripped_on >= s.cooldown:
             self.rearm()
-        if self.halted_on is not None:
+        if self.status == HALTED:
             return
         self.peak = max(self.peak, self.equity)
-        if s.max_daily_loss is not None and self.previous > 0 and self.equity <= (1 - s.max_daily_loss) * self.previous:
-            self.event("halt_daily_loss", None, self.previous, self.equity, s.max_daily_loss)
-        elif s.max_drawdown is not None and self.equity <= (1 - s.max_drawdown) * self.peak:
-            self.event("halt_drawdown", None, self.peak, self.equity, s.max_drawdown)
+        equity = [row["equity"] for row in [*self.ledger, self.row]]
+        met = loss(s, equity, self.peak, self.rearmed_on)
+        if met is not None:
+            self.trip(HALTED, met)
+        elif self.status == ACTIVE:
+            listed = [p for p in held if self.is_member(p.symbol) and not p.ended and not math.isnan(p.mark)]
+            fresh = [known(self.market.close[p.symbol][self.t]) for p in listed]
+            met = guard(s, self.equity, [p.value for p in held], fresh, self.scores_looked_at())
+            if met is not None:
+                self.trip(HALTED if s.guard_action == "halt" else REDUCING, met)
+
+    def scores_looked_at(self) -> list[float] | None:
+        """The scores of the eligible symbols, in sessions in which the guards of the signal look at them."""
+        scores, t = self.market.scores, self.t
+        if scores is None or not self.settings.due(t) or not any(finite(one[: t + 1]) for one in scores.values()):
+            return None
+        return [scores[symbol][t] for symbol in self.symbols if self.ineligible(symbol) is None]
+
+    def trip(self, status: int, met: Trip) -> None:
+        self.status, self.tripped_on = status, self.t
+        self.event(met.name, None, met.value, self.equity, met.limit)
+        if status == HALTED:
+            self.cancel(self.orders())
+            for symbol, position in self.positions.items():
+                if position.shares:
+                    self.targets[symbol] = Resting(symbol, -position.shares, "open", "halt")
         else:
-            return
-        self.halted_on = t
-        self.cancel(self.orders())
-        for symbol, position in self.positions.items():
-            if position.shares:
-                self.targets[symbol] = Resting(symbol, -position.shares, "open", "halt")
+            for symbol in self.symbols:
+                self.cut_to_shrinking(symbol)
+
+    def cut_to_shrinking(self, symbol: str) -> None:
+        """What rests when the book becomes REDUCING."""
+        held = self.positions[symbol].shares
+        for order in self.orders(symbol):
+            if math.isnan(order.shares):
+                continue
+            before = order.shares
+            if order.origin != "halt":
+                order.shares = shrinking(held, before)
+            if order.shares != before:
+                self.event("cut_reducing", symbol, before, order.shares)
+            if order.shares == 0:
+                self.remove(order)
+            held += order.shares
 
     def rearm(self) -> None:
-        if self.halted_on is not None:
-            self.halted_on = None
+        if self.status != ACTIVE:
+            self.status, self.rearmed_on = ACTIVE, self.t
             self.event("rearmed", None, self.peak, self.equity)
             self.peak = self.equity
 
@@ -224,40 +263,69 @@ class Engine:
             if order.moment == moment:
                 self.try_fill(order, now[order.symbol], equity)
 
-    def try_fill(self, order: Resting, price: float, equity: float) -> None:
-        s, symbol, position = self.settings, order.symbol, self.positions[order.symbol]
+    def obstacle(self, symbol: str, price: float) -> tuple[str, float]:
+        """Why nothing of the symbol can be traded now ('': something can), and how much the volume cap leaves."""
+        s = self.settings
         volume, average = self.market.volume[symbol][self.t], self.average_volume(symbol)
         if not known(price):
-            return self.event("waits_no_price", symbol, order.shares, order.shares)
+            return "waits_no_price", 0.0
         if volume == 0:
-            return self.event("waits_zero_volume", symbol, order.shares, order.shares)
+            return "waits_zero_volume", 0.0
         left = math.inf
         if s.volume_cap is not None:
             of = average if s.cap_on == "average" else volume if known(volume) else 0.0
-            left = cut(max(0.0, s.volume_cap * of - position.used), s.lot)
+            left = cut(max(0.0, s.volume_cap * of - self.positions[symbol].used), s.lot)
         if left <= 0:
-            return self.event("waits_volume_cap", symbol, order.shares, order.shares)
-        past = self.past(self.returns[symbol])
-        if s.impact > 0 and (len(past) < 2 or average == 0):
-            return self.event("waits_no_history", symbol, order.shares, order.shares)
-        if math.isnan(order.shares):
-            order.shares = self.difference(position, self.size(order.weight, equity, price))
-            if order.shares == 0:
-                return self.remove(order)
+            return "waits_volume_cap", 0.0
+        if s.impact > 0 and (len(self.past(self.returns[symbol])) < 2 or average == 0):
+            return "waits_no_history", 0.0
+        return "", left
 
-        before, whole = order.shares, abs(order.shares)
-        quantity = whole if whole <= left * (1 + 1e-12) else left
-        shares, side = math.copysign(quantity, before), math.copysign(1.0, before)
-        slip = s.slippage_bps / 1e4
+    def try_fill(self, order: Resting, price: float, equity: float) -> None:
+        s, symbol, held = self.settings, order.symbol, self.positions[order.symbol].shares
+        reason, left = self.obstacle(symbol, price)
+        if reason:
+            return self.event(reason, symbol, order.shares, order.shares)
+        shares = order.shares
+        if math.isnan(shares):
+            shares = self.difference(self.positions[symbol], self.size(order.weight, equity, price))
+        if self.status == REDUCING and shrinking(held, shares) != shares:
+            wanted, shares = shares, shrinking(held, shares)
+            self.event("refused_reducing", symbol, wanted, shares)
+        if shares == 0:
+            return self.remove(order)
+        quantity = abs(shares)
+        if quantity > left * (1 + 1e-12):
+            reason, quantity = "waits_volume_cap", left
+        if shares < 0 and not self.shortable(symbol) and quantity > held * (1 + 1e-12):
+            room = short_room(held, s.lot)
+            if room < quantity:
+                reason, quantity = "waits_not_shortable", room
+        if quantity == 0:
+            return self.event(reason, symbol, order.shares, order.shares)
+        order.shares = shares
+        self.fill(order, math.copysign(quantity, shares), price)
+        if reason:
+            self.event(reason, symbol, shares, order.shares)
+        else:
+            self.remove(order)
+
+    def fill(self, order: Resting, shares: float, price: float) -> None:
+        """So much of an order, at a price of the market."""
+        s, symbol, position = self.settings, order.symbol, self.positions[order.symbol]
+        quantity, side = abs(shares), math.copysign(1.0, shares)
+        slip = rate_of(s.slippage_bps, self.market, symbol, self.t) / 1e4
         if s.impact > 0:
-            slip += s.impact * deviation(past) * math.sqrt(quantity / average)
+            share = quantity / self.average_volume(symbol)
+            slip += s.impact * deviation(self.past(self.returns[symbol])) * math.sqrt(share)
         slip = min(slip, 1.0) if side < 0 else slip
         fill_price = price * (1 + side * slip)
         notional = quantity * fill_price
         order.notional += notional
-        commission = max(s.commission_min, s.commission_bps / 1e4 * order.notional) - order.charged
+        order.plain += s.commission_bps / 1e4 * notional + s.commission_per_share * quantity
+        commission = commission_due(s, order.plain, order.notional) - order.charged
         order.charged += commission
-        order.shares -= shares
+        order.shares = 0.0 if shares == order.shares else order.shares - shares
         self.cash -= shares * fill_price + commission
         slippage = quantity * price * slip
         self.fills.append((self.t, symbol, shares, fill_price, commission, slippage, order.origin, order.moment))
@@ -266,10 +334,6 @@ class Engine:
         position.used += quantity
         position.base += shares * price  # so that value - base is the price P&L
         self.hold(position, shares, fill_price)
-        if order.shares == 0:
-            self.remove(order)
-        else:
-            self.event("waits_volume_cap", symbol, before, order.shares)
 
     @staticmethod
     def hold(position: Position, shares: float, price: float) -> None:
@@ -318,7 +382,7 @@ class Engine:
         if ("rearm",) in instructions:
             self.rearm()
         instructions = [one for one in instructions if one != ("rearm",)]
-        if self.halted_on is not None:
+        if self.status == HALTED:
             if weights or instructions:
                 self.event("refused_halted", None, len(weights or ()) + len(instructions))
             return
@@ -346,6 +410,10 @@ class Engine:
                 if raw[symbol] != 0 and reason:
                     self.event(reason, symbol, raw[symbol])
                     allowed[symbol] = 0.0
+                least = min(0.0, held[symbol])
+                if allowed[symbol] < least and not self.shortable(symbol):
+                    self.event("clipped_not_shortable", symbol, allowed[symbol], least)
+                    allowed[symbol] = least
             past = {n: self.returns[n][max(0, self.t + 1 - VOLATILITY_WINDOW) : self.t + 1] for n in self.symbols}
             planned = {symbol: self.projected(symbol) / self.equity for symbol in self.symbols}
             weights, untraded = limit(allowed, held, planned, past, self.sector, self.settings, self.event)
@@ -360,9 +428,13 @@ class Engine:
             elif self.settings.size_at == "fill":
                 shares = NAN if weight or position.shares else 0.0
             else:
-                shares = self.difference(position, self.size(weight, self.equity, position.mark))
+                shares = wanted = self.difference(position, self.size(weight, self.equity, position.mark))
+                if self.status == REDUCING:
+                    shares = shrinking(position.shares, wanted)
+                if shares != wanted:
+                    self.event("refused_reducing", symbol, wanted, shares)
             for order in self.orders(symbol):
-                self.event("replaced", symbol, order.shares, shares)
+                self.event("replaced", symbol, order.shares, 0 if order.origin == "order" else shares)
                 self.remove(order)
             if shares != 0:
                 self.targets[symbol] = Resting(symbol, shares, self.settings.fill, "target", weight)
@@ -375,10 +447,16 @@ class Engine:
         market, t = self.market, self.t
         if self.positions[symbol].ended:
             return "refused_ended"
-        if market.members is not None and not market.members[symbol][t]:
+        if not self.is_member(symbol):
             return "refused_not_member"
         tradable = known(market.close[symbol][t]) and known(market.volume[symbol][t])
         return None if tradable else "refused_not_tradable"
+
+    def is_member(self, symbol: str) -> bool:
+        return self.market.members is None or self.market.members[symbol][self.t]
+
+    def shortable(self, symbol: str) -> bool:
+        return shortable(self.settings, symbol, self.market.dates[self.t])
 
     def submit(self, symbol: str, shares: float, at: str | None = None) -> None:
         """An explicit order (2), held against the caps (end of 4)."""
@@ -387,21 +465,26 @@ class Engine:
             return self.event("refused_ended", symbol, shares)
         if math.isnan(position.mark):
             return self.event("refused_no_price", symbol, shares)
-        shares = cut(shares, self.settings.lot)
+        asked, shares = shares, cut(shares, self.settings.lot)
         if shares == 0:
-            return self.event("refused_below_lot", symbol, shares)
+            return self.event("refused_below_lot", symbol, asked)
         s, values = self.settings, {n: self.projected(n) for n in self.symbols}
         before = self.measures(values, symbol)
         after = self.measures(values | {symbol: values[symbol] + shares * position.mark}, symbol)
-        if self.equity <= 0:  # there are no weights then
-            if after["weight"] > before["weight"] * (1 + 1e-9):
-                return self.event("refused_wiped_out", None, self.equity)
-        else:
+        if self.equity <= 0 and after["weight"] > before["weight"] * (1 + 1e-9):
+            return self.event("refused_wiped_out", None, self.equity)
+        planned = self.planned(symbol)
+        if self.status == REDUCING and (planned * shares >= 0 or abs(shares) > abs(planned) * (1 + 1e-9)):
+            return self.event("refused_reducing", symbol, asked)
+        beyond = min(0.0, planned) - (planned + shares)
+        if beyond > 1e-9 * max(abs(planned), abs(shares)) and not self.shortable(symbol):
+            return self.event("refused_not_shortable", symbol, asked)
+        if self.equity > 0:  # there are no weights otherwise
             caps = {"weight": s.max_weight, "sector": s.max_sector, "gross": s.max_gross, "net": s.max_net}
             for name, cap in caps.items():
                 larger = after[name] > before[name] * (1 + 1e-9)
                 if cap is not None and exceeds(after[name] / self.equity, cap) and larger:
-                    return self.event(f"refused_max_{name}", symbol, shares, 0, after[name] / self.equity)
+                    return self.event(f"refused_max_{name}", symbol, asked, 0, after[name] / self.equity)
         self.explicit.append(Resting(symbol, shares, at or s.fill, "order"))
 
     def measures(self, book: dict[str, float], symbol: str) -> dict[str, float]:
@@ -418,6 +501,18 @@ class Engine:
             value = value + order.shares * position.mark if sized else order.weight * max(0.0, self.equity)
         return value
 
+    def planned(self, symbol: str) -> float:
+        """The shares of the symbol once all that rests has filled, cut to what shrinks while REDUCING."""
+        position = self.positions[symbol]
+        shares = position.shares
+        for order in self.orders(symbol):
+            change = order.shares
+            if math.isnan(change):  # the target order, which comes first
+                change = order.weight * max(0.0, self.equity) / position.mark - shares
+                change = shrinking(shares, change) if self.status == REDUCING else change
+            shares += change
+        return shares
+
     # The run.
 
     def run(self, decide: Ask, on_fill: Ask | None = None, on_halt: Ask | None = None) -> Engine:
@@ -432,10 +527,10 @@ class Engine:
             self.session()
             if on_fill is not None and len(self.fills) > told:
                 answers.append(on_fill(t, self))
-            if on_halt is not None and self.halted_on == t:
+            if on_halt is not None and self.tripped_on == t:
                 answers.append(on_halt(t, self))
             told = len(self.fills)
-            self.row["status"] = float(self.halted_on is not None)
-            self.decide([*answers, decide(t, self)])
+            self.row["status"] = float(self.status)
+            self.decide([*answers, decide(t, self) if self.settings.due(t) else None])
             self.ledger.append(self.row)
         return self

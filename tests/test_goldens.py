@@ -39,6 +39,8 @@ def market_of(golden: Golden) -> Market:
         ends={symbol: (MONDAY + timedelta(day), paid) for symbol, (day, paid) in golden.ends.items()},
         members=golden.members,
         sectors=golden.sectors,
+        scores=golden.scores
+        and {symbol: [bar(value)[0] for value in values] for symbol, values in golden.scores.items()},
     )
 
 
@@ -70,7 +72,7 @@ def check(golden: Golden, got: Record) -> None:
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
 def test_golden(golden: Golden, engine: Callable[..., Record]) -> None:
     settings = Settings(**{"cash": 10_000.0} | golden.settings)
-    listening = {} if golden.on_fill is None else {"on_fill": golden.on_fill}
+    listening = {name: script for name in ("on_fill", "on_halt") if (script := getattr(golden, name)) is not None}
     check(golden, engine(market_of(golden), settings, {"decide": golden.script} | listening))
 
 
