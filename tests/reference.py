@@ -384,7 +384,7 @@ class Engine:
         instructions = [one for one in instructions if one != ("rearm",)]
         if self.status == HALTED:
             if weights or instructions:
-                self.event("refused_halted", None, len(weights or ()) + len(instructions))
+                self.event("refused_halted", None, (weights is not None) + len(instructions))
             return
         resting = self.orders()
         if weights is not None:
@@ -471,7 +471,7 @@ class Engine:
         s, values = self.settings, {n: self.projected(n) for n in self.symbols}
         before = self.measures(values, symbol)
         after = self.measures(values | {symbol: values[symbol] + shares * position.mark}, symbol)
-        if self.equity <= 0 and after["weight"] > before["weight"] * (1 + 1e-9):
+        if self.equity <= 0 and abs(after["weight"]) > abs(before["weight"]) * (1 + 1e-9):
             return self.event("refused_wiped_out", None, self.equity)
         planned = self.planned(symbol)
         if self.status == REDUCING and (planned * shares >= 0 or abs(shares) > abs(planned) * (1 + 1e-9)):
@@ -482,16 +482,16 @@ class Engine:
         if self.equity > 0:  # there are no weights otherwise
             caps = {"weight": s.max_weight, "sector": s.max_sector, "gross": s.max_gross, "net": s.max_net}
             for name, cap in caps.items():
-                larger = after[name] > before[name] * (1 + 1e-9)
-                if cap is not None and exceeds(after[name] / self.equity, cap) and larger:
+                larger = abs(after[name]) > abs(before[name]) * (1 + 1e-9)
+                if cap is not None and exceeds(abs(after[name]) / self.equity, cap) and larger:
                     return self.event(f"refused_max_{name}", symbol, asked, 0, after[name] / self.equity)
         self.explicit.append(Resting(symbol, shares, at or s.fill, "order"))
 
     def measures(self, book: dict[str, float], symbol: str) -> dict[str, float]:
         """What the caps are held against, in money, for a book of values and an order for the symbol."""
         sector = sum(abs(value) for n, value in book.items() if self.sector(n) == self.sector(symbol))
-        gross, net = sum(abs(value) for value in book.values()), abs(sum(book.values()))
-        return {"weight": abs(book[symbol]), "sector": sector, "gross": gross, "net": net}
+        gross, net = sum(abs(value) for value in book.values()), sum(book.values())
+        return {"weight": book[symbol], "sector": sector, "gross": gross, "net": net}
 
     def projected(self, symbol: str) -> float:
         """The value of the symbol once all that rests has filled at the mark."""

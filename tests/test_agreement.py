@@ -41,12 +41,12 @@ def is_rounding(name: str, before: float, after: float, amount: float) -> bool:
 
 
 def told(events: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], list[tuple[float, ...]]]:
-    """Before, after and amount of the events by session, name and item."""
+    """Before, after and amount of the events by session, name and item; those of one kind in order of their size."""
     found: dict[tuple[Any, ...], list[tuple[float, ...]]] = {}
     for t, name, item, *numbers in events:
         if not is_rounding(name, *numbers):
             found.setdefault((t, name, item or None), []).append(tuple(numbers))
-    return found
+    return {kind: sorted(rows, key=lambda row: [(math.isnan(one), one) for one in row]) for kind, rows in found.items()}
 
 
 def only_shrinks(case: Case, record: Record) -> None:
