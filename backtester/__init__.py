@@ -7,7 +7,9 @@ from backtester.errors import BacktesterError, ConfigError, DataError, RunError,
 from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.synthetic import synthetic
+from backtester.portfolio.presets import COST_PRESETS
 from backtester.portfolio.ranking import Ranking, Weighting, rank_long_short, trailing_volatility
+from backtester.portfolio.rates import Rates, Tier
 from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm, RiskLimits
 from backtester.result import Result
 from backtester.run import Simulation, run
@@ -16,6 +18,7 @@ from backtester.strategy import Book, Decision, Fill, Fills, Halt, Strategy, Tar
 __version__ = "0.1.0"
 
 __all__ = [
+    "COST_PRESETS",
     "BacktesterError",
     "Book",
     "Cancel",
@@ -30,6 +33,7 @@ __all__ = [
     "Order",
     "Panel",
     "Ranking",
+    "Rates",
     "Rearm",
     "Result",
     "RiskLimits",
@@ -38,6 +42,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "Target",
+    "Tier",
     "Universe",
     "View",
     "Weighting",

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from backtester.engine import types as et
+from backtester.engine.signal import fill_signal
 from backtester.errors import DataError, did_you_mean
 from backtester.market.panel import Panel
 from backtester.portfolio.settings import Costs, RiskLimits
-from backtester.strategy import Floats
+from backtester.strategy import Floats, Strategy
 
 
 def to_market(panel: Panel, costs: Costs | None = None, risk: RiskLimits | None = None) -> et.Market:
@@ -64,6 +66,40 @@ def _check_market(market: et.Market, sessions: int, symbols: int) -> None:
         inside = not symbol.size or 0 <= symbol.min() <= symbol.max() < symbols
         if not inside or first[-1] != symbol.size or (np.diff(first) < 0).any():
             raise DataError(f"the panel's {what}s name symbols or sessions that it does not have: it has been altered.")
+
+
+def watched_signal(risk: RiskLimits | None, scores: Floats | None, market: et.Market, strategy: Strategy) -> Any:
+    """What the guards of the signal look at in a run, (T, SIGNAL), or None if they never do.
+
+    They look after sessions in which a decision is due.
+    """
+    watched = risk is not None and (risk.max_unscored is not None or risk.guard_equal_scores)
+    if not watched or scores is None:
+        return None
+    return signal_quality(scores, market.eligible, range(strategy.warmup - 1, len(scores), strategy.every))
+
+
+def signal_quality(scores: Floats, eligible: NDArray[np.uint8], due_rows: range) -> Floats:
+    """What the guards of the signal look at: ``Rules.signal``, (T, SIGNAL), writable.
+
+    Args:
+        scores: (T, N); not finite is no score.
+        eligible: (T, N) ``Market.eligible``; a symbol counts where it is a member and tradable.
+        due_rows: the sessions after which a decision is due; the others stay NaN, as do those before the first row with
+            a finite score.
+    """
+    out = np.full((len(scores), et.SIGNAL), np.nan)
+    fill_quality(out, scores, eligible, due_rows)
+    return out
+
+
+def fill_quality(out: Floats, scores: Floats, eligible: NDArray[np.uint8], rows: range) -> None:
+    """Write some rows of what `signal_quality` makes, for scores that arrive session by session.
+
+    The session phase of row ``t`` reads row ``t``: fill it before. Rows after the last of ``rows`` are not read.
+    """
+    if len(rows) and len(scores):
+        fill_signal(out, _frozen(scores), _frozen(eligible), rows.start, rows.stop, rows.step)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

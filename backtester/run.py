@@ -17,7 +17,7 @@ from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
 from backtester.errors import ConfigError, DataError, StrategyError
-from backtester.inputs import align_scores, to_market
+from backtester.inputs import align_scores, to_market, watched_signal
 from backtester.market.panel import Panel
 from backtester.planning import InStrides, OneByOne
 from backtester.portfolio.rules import to_rules
@@ -112,7 +112,7 @@ class Simulation:
         self.cash = float(cash)
         self.settings: dict[str, Any] = {
             "strategy": describe(strategy),
-            "costs": None if costs is None else dataclasses.asdict(costs),
+            "costs": None if costs is None else costs.describe(),
             "risk": None if risk is None else dataclasses.asdict(risk),
             "execution": dataclasses.asdict(execution),
         }
@@ -120,7 +120,8 @@ class Simulation:
         self._scores = align_scores(scores, panel)
         self._market = to_market(panel, costs, risk)
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
-        self._rules = to_rules(costs, risk, execution, stops)
+        signal = watched_signal(risk, self._scores, self._market, strategy)
+        self._rules = to_rules(costs, risk, execution, stops, panel=panel, signal=signal)
         sessions, symbols = panel.shape
         self._started = snapshot is not None
         if snapshot is None:
@@ -248,9 +249,11 @@ class Simulation:
 
     def _last_halt(self, t: int) -> Halt:
         codes = self._tape.event_i[: self._state.i[et.TAPE_EVENTS], et.EVENT_CODE]
-        row = int(np.flatnonzero(np.isin(codes, (et.E_HALT_DAILY_LOSS, et.E_HALT_DRAWDOWN)))[-1])
-        before, equity, limit = (float(number) for number in self._tape.event_f[row])
-        return Halt(self.panel.dates[t], et.EVENTS[codes[row]][0], before, equity, limit)
+        row = int(np.flatnonzero(np.isin(codes, et.TRIPS))[-1])
+        value, equity, limit = (float(number) for number in self._tape.event_f[row])
+        reason, status = et.EVENTS[codes[row]][0], et.STATUSES[self._state.i[et.STATUS]]
+        value = 1.0 - equity / value if codes[row] in et.LOSSES else value
+        return Halt(self.panel.dates[t], reason, status, value, limit, equity)
 
     def _decide(self, t: int, submission: Submission) -> None:
         view = View(self.panel, self._scores, t, self._state)

@@ -16,6 +16,7 @@ from backtester.engine.compile import kernel
 from backtester.engine.tape import record_event, write_event
 from backtester.engine.types import (
     BOOK,
+    E_CLIPPED_SHORT,
     E_ENDED,
     E_MAX_GROSS,
     E_MAX_NET,
@@ -79,6 +80,16 @@ def allow(state, market, tape, t, i, weight):
         code = E_NOT_TRADABLE
     record_event(state, tape, t, code, i, weight, 0.0, 0.0)
     return 0.0
+
+
+@kernel
+def clip_short(state, tape, t, i, weight):
+    """The first layer for a symbol that is not shortable: no weight below that of a short position that is held."""
+    least = min(0.0, current_weight(state.shares[i], state.mark[i], state.f[EQUITY]))
+    if weight >= least:
+        return weight
+    record_event(state, tape, t, E_CLIPPED_SHORT, i, weight, least, 0.0)
+    return least
 
 
 @kernel

@@ -99,7 +99,7 @@ class Result:
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """A row a session, by date: ``engine.types.LEDGER_COLUMNS``, ``status`` as ``active`` or ``halted``.
+        """A row a session, by date: ``engine.types.LEDGER_COLUMNS``, ``status`` as a word of ``STATUSES``.
 
         Flows (from ``price_pnl`` to ``traded``) are those of the session, all costs positive when paid; ``interest`` is
         positive when earned.
