@@ -110,6 +110,7 @@ class Simulation:
         self.panel = panel
         self.strategy = strategy
         self.cash = float(cash)
+        self.costs = costs
         self.settings: dict[str, Any] = {
             "strategy": describe(strategy),
             "costs": None if costs is None else costs.describe(),

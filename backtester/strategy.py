@@ -83,7 +83,7 @@ class Fills(Sequence[Fill]):
 
 
 class Halt(NamedTuple):
-    """A breaker has tripped. ``halted``: every position is closed from the next open on; ``reducing``: none may grow."""
+    """A breaker has tripped. Halted: all positions are closed from the next open on; reducing: none may grow."""
 
     date: np.datetime64
     reason: str  # the event: "halt_daily_loss", "guard_gross", ...: docs/semantics.md, section 6

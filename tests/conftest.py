@@ -15,7 +15,7 @@ def law_6(monkeypatch):
 
     def checked(self, name=None):
         result = finish(self, name)
-        check_accounts(self.panel, result)
+        check_accounts(self.panel, result, self.costs)
         return result
 
     monkeypatch.setattr(Simulation, "finish", checked)

@@ -29,7 +29,7 @@ def plain(max_examples: int) -> settings:
 
 def close(a: float, b: float, scale: float = 0.0) -> bool:
     """Equal to 1e-9 of the larger one, or of the amounts they are sums of."""
-    return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= NEAR * max(abs(a), abs(b), scale)
+    return a == b or (math.isnan(a) and math.isnan(b)) or abs(a - b) <= NEAR * max(abs(a), abs(b), scale)
 
 
 def is_rounding(name: str, before: float, after: float, amount: float) -> bool:

@@ -80,12 +80,12 @@ def test_on_halt_is_told_of_every_trip() -> None:
             assert view.book.status == halt.status
             told.append(halt)
 
-    # 500 shares: 8000 of 13000 at 2, and 5000 + 500 * 10 = 10000 <= 0.8 * 13000 at 3.
+    # 500 shares: 8000 of 13000 at 2, and 5000 + 500 * 10 = 10000 at 3: 3000 of 13000 are lost.
     market = market_of(Golden("", {"A": [10, 10, 16, 10, 10]}, {}, [], []))
     risk = bt.RiskLimits(max_daily_loss=0.2, guard_gross=0.6)
     result = bt.run(panel_of(market), Listens(), cash=10_000.0, costs=None, risk=risk)
     assert told == [
         bt.Halt(np.datetime64(day(2)), "guard_gross", "reducing", pytest.approx(8 / 13), 0.6, 13_000),
-        bt.Halt(np.datetime64(day(3)), "halt_daily_loss", "halted", 13_000, 0.2, 10_000),
+        bt.Halt(np.datetime64(day(3)), "halt_daily_loss", "halted", pytest.approx(3 / 13), 0.2, 10_000),
     ]
     assert result.ledger["status"].tolist() == ["active", "active", "reducing", "halted", "halted"]

@@ -108,9 +108,9 @@ def _split_order(state, tape, t, slot, ratio, unit):
         return
     after = cut(before * ratio, unit)
     record_event(state, tape, t, E_ORDER_SPLIT, state.order_i[slot, SLOT_SYMBOL], before, after, ratio)
+    state.order_shares[slot] = after
     if after == 0.0:
         cancel(state, tape, t, slot)
-    state.order_shares[slot] = after
 
 
 @kernel

@@ -46,10 +46,8 @@ COST_PRESETS: Mapping[str, CostPreset] = MappingProxyType(
             "package's defaults, not the broker's",
         ),
         "zipline": CostPreset(
-            Costs(
-                commission_bps=0.0, commission_per_share=0.001, slippage_bps=5.0, borrow_rate=0.0, debit_rate=0.0
-            ),
-            "what zipline assumes for US stocks unless told otherwise: 0.001 USD a share and 5 basis points of slippage",
+            Costs(commission_bps=0.0, commission_per_share=0.001, slippage_bps=5.0, borrow_rate=0.0, debit_rate=0.0),
+            "what zipline assumes for US stocks unless told otherwise: 0.001 USD a share, 5 basis points of slippage",
             "zipline-reloaded, zipline/finance/commission.py (DEFAULT_PER_SHARE_COST) and zipline/finance/slippage.py "
             "(FixedBasisPointsSlippage)",
             "its volume limit of 10 % of a bar: set Execution(volume_cap=0.1); taxes, fees of regulators, impact, "
@@ -57,7 +55,7 @@ COST_PRESETS: Mapping[str, CostPreset] = MappingProxyType(
         ),
         "qlib": CostPreset(
             Costs(commission_bps=20.0, commission_min=5.0, slippage_bps=0.0, borrow_rate=0.0, debit_rate=0.0),
-            "what qlib assumes unless told otherwise, made for Chinese stocks: 0.15 % on purchases and 0.25 % on sales, "
+            "what qlib assumes unless told otherwise, for Chinese stocks: 0.15 % on purchases and 0.25 % on sales, "
             "here 0.2 % on both, at least 5 an order",
             "qlib, qlib/backtest/exchange.py (open_cost, close_cost, min_cost)",
             "the difference between purchases and sales: what is bought and sold again costs the same; its price "

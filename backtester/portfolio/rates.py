@@ -191,7 +191,7 @@ def bar_shorts(spans: Rows, panel: Panel) -> tuple[Bytes, Ints]:
 
 
 def _rate(value: Any, what: str) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0.0 <= float(value) < math.inf:
         return float(value)
     raise ConfigError(f"{what} is {value!r}; it must be a finite number at least 0.")
 

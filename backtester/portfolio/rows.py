@@ -82,9 +82,7 @@ class Rows:
         return here, columns[here]
 
 
-def read_columns(
-    table: Any, needed: Sequence[str], dates: Sequence[str], where: str
-) -> dict[str, NDArray[Any]]:
+def read_columns(table: Any, needed: Sequence[str], dates: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
     """The columns of a frame, or of a sequence of tuples ``(*needed, *dates)`` whose last entries may be absent.
 
     Args:

@@ -213,7 +213,9 @@ class RiskLimits:
         if self.cooldown is not None:
             _sessions(self, "cooldown", ", or None")
         if not isinstance(self.guard_equal_scores, bool | np.bool_):
-            raise ConfigError(f"RiskLimits.guard_equal_scores is {self.guard_equal_scores!r}; it must be True or False.")
+            raise ConfigError(
+                f"RiskLimits.guard_equal_scores is {self.guard_equal_scores!r}; it must be True or False."
+            )
         object.__setattr__(self, "guard_equal_scores", bool(self.guard_equal_scores))
         _choice(self, "guard_action", ("reduce", "halt"))
 
