@@ -10,7 +10,9 @@ from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.synthetic import synthetic
 from backtester.metrics.ic import rank_ic
+from backtester.portfolio.presets import COST_PRESETS
 from backtester.portfolio.ranking import Ranking, Weighting, rank_long_short, trailing_volatility
+from backtester.portfolio.rates import Rates, Tier
 from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm, RiskLimits
 from backtester.result import Result
 from backtester.run import Simulation, run
@@ -22,6 +24,7 @@ from backtester.walk import walk_forward
 __version__ = "0.1.0"
 
 __all__ = [
+    "COST_PRESETS",
     "BacktesterError",
     "Book",
     "Cancel",
@@ -38,6 +41,7 @@ __all__ = [
     "Order",
     "Panel",
     "Ranking",
+    "Rates",
     "Rearm",
     "Result",
     "RiskLimits",
@@ -49,6 +53,7 @@ __all__ = [
     "Strategy",
     "StrategyError",
     "Target",
+    "Tier",
     "Universe",
     "View",
     "Weighting",

@@ -6,22 +6,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from backtester.engine import types as et
+from backtester.engine.signal import fill_signal
 from backtester.errors import DataError, did_you_mean
 from backtester.market.panel import Panel
 from backtester.portfolio.settings import Costs, RiskLimits
 from backtester.scores import Scores
-from backtester.strategy import Floats
+from backtester.strategy import Floats, Strategy
 
 
-def needs_returns(costs: Costs | None, risk: RiskLimits | None) -> bool:
-    """Whether any setting looks at total returns."""
-    return (costs is not None and costs.impact > 0) or (risk is not None and risk.target_volatility is not None)
+def to_market(panel: Panel, costs: Costs | None = None, risk: RiskLimits | None = None) -> et.Market:
+    """The kernel's market: the panel's own arrays, without a copy, and small tables of what happens when.
 
-
-def to_market(panel: Panel, *, returns: bool) -> et.Market:
-    """The kernel's market: the panel's own arrays, without a copy, and small tables of what happens when."""
+    Total returns are handed over only where costs or limits read them.
+    """
+    returns = costs is not None and costs.impact > 0
+    moves = risk is not None and risk.target_volatility is not None
     sessions, symbols = panel.shape
     settled = panel.ends.row < sessions
     eligible = panel.tradable.view(np.uint8) * np.uint8(et.TRADABLE) + panel.member.view(np.uint8) * np.uint8(et.MEMBER)
@@ -32,6 +34,7 @@ def to_market(panel: Panel, *, returns: bool) -> et.Market:
         volume=panel.volume,
         eligible=eligible,
         returns=panel.returns if returns else np.zeros((0, symbols)),
+        moves=panel.moves if moves else np.zeros((symbols, 0)),
         sector=panel.sector_codes,
         action_first=_first_rows(panel.actions.row, sessions),
         action_symbol=panel.actions.symbol,
@@ -55,6 +58,8 @@ def _check_market(market: et.Market, sessions: int, symbols: int) -> None:
         rows = len(array) if name == "returns" and not len(array) else sessions
         if array.shape != (rows, symbols) or array.dtype != (np.uint8 if name == "eligible" else np.float64):
             raise DataError(f"the panel's {name} has shape {array.shape} and type {array.dtype}: it has been altered.")
+    if market.moves.shape not in ((symbols, sessions), (symbols, 0)) or market.moves.dtype != np.float64:
+        raise DataError(f"the panel's returns have shape {market.moves.T.shape}: it has been altered.")
     if market.sector.shape != (symbols,):
         raise DataError(f"the panel has {len(market.sector)} sectors for {symbols} symbols: it has been altered.")
     for what in ("action", "end"):
@@ -62,6 +67,40 @@ def _check_market(market: et.Market, sessions: int, symbols: int) -> None:
         inside = not symbol.size or 0 <= symbol.min() <= symbol.max() < symbols
         if not inside or first[-1] != symbol.size or (np.diff(first) < 0).any():
             raise DataError(f"the panel's {what}s name symbols or sessions that it does not have: it has been altered.")
+
+
+def watched_signal(risk: RiskLimits | None, scores: Floats | None, market: et.Market, strategy: Strategy) -> Any:
+    """What the guards of the signal look at in a run, (T, SIGNAL), or None if they never do.
+
+    They look after sessions in which a decision is due.
+    """
+    watched = risk is not None and (risk.max_unscored is not None or risk.guard_equal_scores)
+    if not watched or scores is None:
+        return None
+    return signal_quality(scores, market.eligible, range(strategy.warmup - 1, len(scores), strategy.every))
+
+
+def signal_quality(scores: Floats, eligible: NDArray[np.uint8], due_rows: range) -> Floats:
+    """What the guards of the signal look at: ``Rules.signal``, (T, SIGNAL), writable.
+
+    Args:
+        scores: (T, N); not finite is no score.
+        eligible: (T, N) ``Market.eligible``; a symbol counts where it is a member and tradable.
+        due_rows: the sessions after which a decision is due; the others stay NaN, as do those before the first row with
+            a finite score.
+    """
+    out = np.full((len(scores), et.SIGNAL), np.nan)
+    fill_quality(out, scores, eligible, due_rows)
+    return out
+
+
+def fill_quality(out: Floats, scores: Floats, eligible: NDArray[np.uint8], rows: range) -> None:
+    """Write some rows of what `signal_quality` makes, for scores that arrive session by session.
+
+    The session phase of row ``t`` reads row ``t``: fill it before. Rows after the last of ``rows`` are not read.
+    """
+    if len(rows) and len(scores):
+        fill_signal(out, _frozen(scores), _frozen(eligible), rows.start, rows.stop, rows.step)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import json
 import os
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -12,13 +13,14 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.arguments import check_settings, check_strategy, describe_strategy
 from backtester.benchmark import resolve
 from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
 from backtester.errors import ConfigError, DataError, StrategyError, raised_at
 from backtester.folds import Folds
-from backtester.inputs import align_scores, needs_returns, to_market
+from backtester.inputs import align_scores, fill_quality, to_market, watched_signal
 from backtester.market.panel import Panel
 from backtester.planning import InStrides, OneByOne
 from backtester.portfolio.rules import to_rules
@@ -28,7 +30,7 @@ from backtester.scores import Scores
 from backtester.signal import Signal
 from backtester.strategy import Fills, Halt, Strategy, Universe, View, overrides
 from backtester.submission import Submission
-from backtester.walk import scores_for_run
+from backtester.walk import Live, scores_for_run
 
 CASH = 10_000_000.0
 COSTS = Costs()
@@ -66,6 +68,7 @@ def run(
     execution: Execution = EXECUTION,
     benchmark: Any = None,
     name: str | None = None,
+    counterfactual: bool = True,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Result:
     """Run ``strategy`` over ``panel``.
@@ -88,6 +91,8 @@ def run(
         benchmark: what the figures are held against: ``"equal_weight"``, a symbol, a Series of returns by date, or the
             path of a CSV or Parquet file; see `backtester.benchmark`. The strategy does not see it.
         name: of the run; by default the strategy's class.
+        counterfactual: whether a run in which a breaker tripped is made once more without breakers, by a copy of the
+            strategy taken beforehand, for the figures of ``result.without_breakers``.
         progress: called as ``progress("running", sessions done, sessions in all)`` every 256 sessions.
 
     Raises:
@@ -96,6 +101,7 @@ def run(
         StrategyError: the strategy raised (the message names the date and the line), or returned what cannot be traded.
         SignalError: the same for the signal.
     """
+    twin = _twin(strategy) if counterfactual and risk is not None and risk != risk.without_breakers() else None
     simulation = Simulation(
         panel,
         strategy,
@@ -121,7 +127,34 @@ def run(
             simulation.advance(end)
             progress("running", end, len(panel.dates))
     simulation.advance()
-    return simulation.finish(name)
+    result = simulation.finish(name)
+    if twin is None or risk is None or (result.tape.ledger[:, et.L_STATUS] == et.ACTIVE).all():
+        return result
+    other = Simulation(
+        panel,
+        twin,
+        scores=simulation.scores,
+        cash=cash,
+        costs=costs,
+        risk=risk.without_breakers(),
+        execution=execution,
+        benchmark=benchmark,
+    )
+    other.advance()
+    return dataclasses.replace(result, without_breakers=other.finish().metrics)
+
+
+def _twin(strategy: Strategy) -> Strategy | None:
+    """A copy that the run does not touch; None, with a warning, where there cannot be one."""
+    try:
+        return copy.deepcopy(strategy)
+    except Exception as error:  # whatever an attribute of the user's raises when it is copied
+        warnings.warn(
+            f"{type(strategy).__name__} cannot be copied ({type(error).__name__}: {error}), so if a breaker trips there "
+            "will be no figures without breakers. Pass counterfactual=False where they are not wanted.",
+            stacklevel=3,
+        )
+        return None
 
 
 class Simulation:
@@ -151,16 +184,17 @@ class Simulation:
         under; ``on_start`` is not called again. With ``online`` the snapshot brings the scores of the sessions before
         it, and the signal is fitted again on the fold that the cut lies in: the same bytes, if it learns reproducibly.
         """
-        _check_strategy(strategy)
-        _check_settings(cash, costs, risk, execution)
+        check_strategy(strategy)
+        check_settings(cash, costs, risk, execution)
         if not panel.shape[0] or not panel.shape[1]:
             raise DataError(f"the panel has the shape {panel.shape} (sessions, symbols); there is nothing to run.")
         self.panel = panel
         self.strategy = strategy
         self.cash = float(cash)
+        self.costs = costs
         self.settings: dict[str, Any] = {
-            "strategy": describe(strategy),
-            "costs": None if costs is None else dataclasses.asdict(costs),
+            "strategy": describe_strategy(strategy),
+            "costs": None if costs is None else costs.describe(),
             "risk": None if risk is None else dataclasses.asdict(risk),
             "execution": dataclasses.asdict(execution),
             "market": panel.describe(),
@@ -171,9 +205,10 @@ class Simulation:
         if isinstance(scores, Scores):  # online, they are not there yet
             self.settings["scores"] = scores.record if self._live is None else dict(scores.origin)
         self._scores = align_scores(scores, panel)
-        self._market = to_market(panel, returns=needs_returns(costs, risk))
+        self._market = to_market(panel, costs, risk)
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
-        self._rules = to_rules(costs, risk, execution, stops)
+        watched = watched_signal(risk, self._scores, self._market, strategy)
+        self._rules = to_rules(costs, risk, execution, stops, panel=panel, signal=watched)
         sessions, symbols = panel.shape
         self._started = snapshot is not None
         if snapshot is None:
@@ -212,7 +247,7 @@ class Simulation:
         try:
             if self._live is not None:  # a session's scores have to be there before it runs
                 for t in range(int(self._state.i[et.SESSION]), end):
-                    self._live.score(t)
+                    self._score(self._live, t)
                     self._drive(planner, t + 1)
             else:
                 self._drive(planner, end)
@@ -233,6 +268,11 @@ class Simulation:
             self._terms(),
             None if self._live is None else self._live.scores.values[:done].copy(),
         )
+
+    @property
+    def scores(self) -> NDArray[np.float64] | None:
+        """What the strategy is shown as scores, (T, N), read-only; online as far as the run has come. None: none."""
+        return self._scores
 
     def finish(self, name: str | None = None) -> Result:
         """Call ``on_end`` and return the record of the sessions that have run.
@@ -279,6 +319,13 @@ class Simulation:
             if snapshot.settings[key] != value:
                 raise ConfigError(f"the snapshot was taken with {key} {snapshot.settings[key]}; now it is {value}.")
 
+    def _score(self, live: Live, t: int) -> None:
+        """Ask the signal for session ``t``, and show what it said to the guards of the signal, if they watch."""
+        live.score(t)
+        since = t - (self.strategy.warmup - 1)
+        if len(self._rules.signal) and since >= 0 and since % self.strategy.every == 0:
+            fill_quality(self._rules.signal, live.scores.values, self._market.eligible, range(t, t + 1))
+
     def _drive(self, planner: OneByOne | InStrides, end: int) -> None:
         """Call the kernel until session ``end``, and do in between what it stopped for."""
         plan = memory.new_plan(1, self.panel.shape[1])  # without a row: the first decision phase stops at once
@@ -310,9 +357,11 @@ class Simulation:
 
     def _last_halt(self, t: int) -> Halt:
         codes = self._tape.event_i[: self._state.i[et.TAPE_EVENTS], et.EVENT_CODE]
-        row = int(np.flatnonzero(np.isin(codes, (et.E_HALT_DAILY_LOSS, et.E_HALT_DRAWDOWN)))[-1])
-        before, equity, limit = (float(number) for number in self._tape.event_f[row])
-        return Halt(self.panel.dates[t], et.EVENTS[codes[row]][0], before, equity, limit)
+        row = int(np.flatnonzero(np.isin(codes, et.TRIPS))[-1])
+        value, equity, limit = (float(number) for number in self._tape.event_f[row])
+        reason, status = et.EVENTS[codes[row]][0], et.STATUSES[self._state.i[et.STATUS]]
+        value = 1.0 - equity / value if codes[row] in et.LOSSES else value
+        return Halt(self.panel.dates[t], reason, status, value, limit, equity)
 
     def _decide(self, t: int, submission: Submission) -> None:
         view = View(self.panel, self._scores, t, self._state)
@@ -339,53 +388,3 @@ class Simulation:
         dates = self.panel.dates
         span = f"{dates[sessions[0]]}" + (f" to {dates[sessions[-1]]}" if len(sessions) > 1 else "")
         return f"{type(self.strategy).__name__}.{method} on {span}"
-
-
-def _check_strategy(strategy: Any) -> None:
-    if isinstance(strategy, type) and issubclass(strategy, Strategy):
-        raise ConfigError(f"strategy is the class {strategy.__name__}; pass an object: {strategy.__name__}().")
-    if not isinstance(strategy, Strategy):
-        raise ConfigError(f"strategy is {strategy!r}; it must be an object of a subclass of bt.Strategy.")
-    for key in ("warmup", "every"):
-        value = getattr(strategy, key)
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            name = type(strategy).__name__
-            raise ConfigError(f"{name}.{key} is {value!r}; it must be a whole number of sessions, at least 1.")
-    if not overrides(strategy, "decide"):
-        name = type(strategy).__name__
-        raise ConfigError(f"{name} has no decide(self, view); write one that returns a target, orders or None.")
-
-
-def _check_settings(cash: Any, costs: Any, risk: Any, execution: Any) -> None:
-    if isinstance(cash, bool) or not isinstance(cash, int | float | np.number) or not (np.isfinite(cash) and cash > 0):
-        raise ConfigError(f"cash is {cash!r}; it must be a positive amount.")
-    if costs is not None and not isinstance(costs, Costs):
-        raise ConfigError(f"costs is {costs!r}; it must be a bt.Costs, or None for no costs.")
-    if risk is not None and not isinstance(risk, RiskLimits):
-        raise ConfigError(f"risk is {risk!r}; it must be a bt.RiskLimits, or None for no limits.")
-    if not isinstance(execution, Execution):
-        raise ConfigError(f"execution is {execution!r}; it must be a bt.Execution.")
-
-
-def describe(strategy: Strategy) -> dict[str, Any]:
-    """The strategy's class and its public attributes that are plain values or settings, for the record of the run."""
-    kind = type(strategy)
-    name = f"{kind.__module__}:{kind.__qualname__}"
-    told: dict[str, Any] = {"class": name, "warmup": strategy.warmup, "every": strategy.every}
-    for key, value in vars(strategy).items():
-        if key.startswith("_"):
-            continue
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = dataclasses.asdict(value)
-        try:
-            told[key] = json.loads(json.dumps(value, default=_plain))
-        except (TypeError, ValueError):
-            continue
-    return told
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as a Python one."""
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError

@@ -83,13 +83,14 @@ class Fills(Sequence[Fill]):
 
 
 class Halt(NamedTuple):
-    """A breaker has tripped: every position is being sold (bought back) from the next open on."""
+    """A breaker has tripped. Halted: all positions are closed from the next open on; reducing: none may grow."""
 
     date: np.datetime64
-    cause: str  # "halt_daily_loss" or "halt_drawdown"
-    before: float  # yesterday's equity, or the peak
-    equity: float
+    reason: str  # the event: "halt_daily_loss", "guard_gross", ...: docs/semantics.md, section 6
+    status: str  # "reducing" or "halted"
+    value: float  # what was measured: the fraction lost, gross or net, the share of symbols; of equal scores how many
     limit: float
+    equity: float
 
 
 class Book:
@@ -159,8 +160,8 @@ class Book:
 
     @property
     def status(self) -> str:
-        """``"active"`` or ``"halted"``."""
-        return "halted" if self._now().i[et.STATUS] == et.HALTED else "active"
+        """``"active"``, ``"reducing"`` or ``"halted"``."""
+        return et.STATUSES[self._now().i[et.STATUS]]
 
 
 class View:

@@ -15,8 +15,20 @@ import numpy as np
 import backtester as bt
 
 SECTORS = 10
+LAYERS = (
+    "target_volatility",
+    "max_weight",
+    "max_sector",
+    "max_gross",
+    "max_net",
+    "no_trade_band",
+    "max_turnover",
+)
 # The case that the others are compared with.
 DEFAULTS = "borrow too: the defaults"
+# The case that has a bar: every layer on, each one binding, none of them making it another book (at a turnover cap that
+# binds every day, for one, the book is so spread out that there are 2.3 times the fills: the next case).
+EVERY_LAYER = "every layer, each binding"
 
 
 class Case(NamedTuple):
@@ -74,6 +86,16 @@ def cases(work: markets.Work) -> list[Case]:
     weight = 0.5 / work.names
     limits, costs = bt.RiskLimits, bt.Costs
     waits = _has("waits_volume_cap")
+    uneven = (50 / work.names) ** 0.5  # fewer names: more volatile, and less evenly spread over the sectors
+    each_layer = limits(
+        target_volatility=0.026 * uneven,
+        max_weight=0.95 * weight,
+        max_sector=0.12 * uneven,
+        max_gross=0.9,
+        max_net=0.002,
+        no_trade_band=0.1 * weight,
+        max_turnover=1.7,
+    )
     every_layer = limits(
         target_volatility=0.02,
         max_weight=0.9 * weight,
@@ -107,6 +129,10 @@ def cases(work: markets.Work) -> list[Case]:
         Case("net", _has("clipped_max_net"), risk=limits(max_net=0.5), strategy={"short": 0}),
         Case("no-trade band", _has("clipped_no_trade_band"), risk=limits(no_trade_band=0.2 * weight)),
         Case("turnover", _has("clipped_max_turnover"), risk=limits(max_turnover=0.5)),
+        Case(EVERY_LAYER, _has(*(f"clipped_{layer}" for layer in LAYERS)), risk=each_layer),
+        Case(
+            "every layer, most of them every day", _has("clipped_max_gross", "clipped_max_turnover"), risk=every_layer
+        ),
         Case(
             "every cost and every layer",
             _has("clipped_max_weight", "clipped_max_gross", "clipped_max_turnover", "waits_volume_cap"),

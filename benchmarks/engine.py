@@ -195,6 +195,23 @@ def each_cost(work: markets.Work, repeat: int) -> Report:
     return {"costs": measured, "defaults": costs.DEFAULTS}
 
 
+def layers(work: markets.Work, repeat: int) -> Report:
+    """Every layer on and binding against none, in turn; on how many days each one bound is told too."""
+    load = Load(work, sectors=True)
+    case = next(case for case in costs.cases(work) if case.name == costs.EVERY_LAYER)
+    seconds: dict[str, list[float]] = {"without": [], "with": []}
+    for _ in range(3 * repeat + 1):
+        for name, risk in (("without", None), ("with", case.risk)):
+            seconds[name] += probe.timed(lambda risk=risk: load.equity(risk=risk), 1)[0]
+    result = load.run(risk=case.risk)
+    costs.check(case, result)
+    days = result.events.groupby("event", observed=True)["date"].nunique()
+    return {
+        **{name: probe.summary(values[1:], work.bars) for name, values in seconds.items()},
+        "days": {layer: int(days[f"clipped_{layer}"]) for layer in costs.LAYERS},
+    }
+
+
 JOBS: dict[str, Callable[[markets.Work, int], Report]] = {
     "parity": parity,
     "stride": stride,
@@ -202,6 +219,7 @@ JOBS: dict[str, Callable[[markets.Work, int], Report]] = {
     "on_fill": on_fill,
     "variants": variants,
     "costs": each_cost,
+    "layers": layers,
 }
 
 

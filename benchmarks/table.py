@@ -52,6 +52,18 @@ def rows_of(report: Report) -> list[Row]:
             variants["best"] < 6.0,
         ),
     ]
+    layered = report["layers"]
+    speed = layered["without"]["best"] / layered["with"]["best"]
+    rarest = min(layered["days"].values())
+    rows.append(
+        Row(
+            f"W1 with every layer on, each binding (on {rarest:,} days or more), against none",
+            f"{speed:.0%} of the speed ({layered['with']['best'] * 1e3:.0f} against "
+            f"{layered['without']['best'] * 1e3:.0f} ms)",
+            "at least 70 %",
+            speed >= 0.7,
+        )
+    )
     if "duel" in report:
         stride, documented, hooked = report["duel"].items()
         ratio = documented[1] / stride[1]

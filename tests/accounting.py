@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
+import backtester as bt
 from backtester.engine import types as et
+from backtester.portfolio.rates import Rates, resolve
 
 
-def check_accounts(panel, result) -> None:
+def check_accounts(panel, result, costs) -> None:
     """Raise AssertionError unless on every bar the change of equity is the sum of its terms.
 
     The terms: price P&L, dividends, interest, borrow, commissions, slippage. To 1e-12 of |cash| + gross + the
     session's notional.
     """
     tape = result.tape
-    free = dict.fromkeys(("borrow_rate", "credit_rate", "debit_rate", "commission_bps", "commission_min"), 0.0)
-    costs = result.settings["costs"] or free
-    rate, minimum = costs["commission_bps"] / 1e4, costs["commission_min"]
+    costs = costs or bt.Costs(commission_bps=0, slippage_bps=0, borrow_rate=0, debit_rate=0)
+    rate, minimum, a_share = costs.commission_bps / 1e4, costs.commission_min, costs.commission_per_share
+    maximum = np.inf if costs.commission_max_bps is None else costs.commission_max_bps / 1e4
+    borrow_rate = np.full(panel.shape, np.nan)
+    if isinstance(costs.borrow_rate, Rates):  # test_rates.py checks how they are looked up
+        rows, of_session = resolve(costs.borrow_rate, panel)
+        borrow_rate[:] = rows[of_session]
+    else:
+        borrow_rate[:] = costs.borrow_rate
     symbols = len(result.symbols)
     days = result.dates.astype("datetime64[D]").astype(np.int64)
     shares, mark = np.zeros(symbols), np.full(symbols, np.nan)
-    notional_of, charged_of = np.zeros(len(tape.order_f)), np.zeros(len(tape.order_f))
+    notional_of, plain_of, charged_of = (np.zeros(len(tape.order_f)) for _ in range(3))
     equity_before, cash_before = result.cash, result.cash
     fill_at = np.searchsorted(tape.fill_i[:, et.FILL_SESSION], np.arange(len(days) + 1))
     splits = {
@@ -35,8 +43,8 @@ def check_accounts(panel, result) -> None:
             short = -value[shares < 0].sum()
             free = cash_before - short
             span = (days[t] - days[t - 1]) / 360
-            borrow = costs["borrow_rate"] * short * span
-            interest = (costs["credit_rate"] if free > 0 else costs["debit_rate"]) * free * span
+            borrow = -(borrow_rate[t - 1] * value)[shares < 0].sum() * span
+            interest = (costs.credit_rate if free > 0 else costs.debit_rate) * free * span
         for k in np.flatnonzero(panel.actions.row == t):
             i, ratio, dividend = panel.actions.symbol[k], panel.actions.split[k], panel.actions.dividend[k]
             if ratio != 1.0:
@@ -58,7 +66,9 @@ def check_accounts(panel, result) -> None:
             assert np.isfinite(price), f"fill without a price: {result.symbols[i]} {result.dates[t]}"
             notional += abs(quantity) * paid
             notional_of[order] += abs(quantity) * paid
-            due = max(minimum, rate * notional_of[order])
+            plain_of[order] += abs(quantity) * (rate * paid + a_share)
+            due = max(minimum, plain_of[order])
+            due = due if np.isinf(maximum) else min(due, maximum * notional_of[order])
             assert abs(commission - (due - charged_of[order])) <= 1e-12 * max(1.0, abs(due))
             charged_of[order] = due
             commissions += commission

@@ -16,7 +16,7 @@ def law_6(monkeypatch):
 
     def checked(self, name=None):
         result = finish(self, name)
-        check_accounts(self.panel, result)
+        check_accounts(self.panel, result, self.costs)
         check_attribution(result)
         return result
 

@@ -12,16 +12,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from plain import Market, Settings
+from plain import Market, Rates, Settings
 from reference import Engine
 
 import backtester as bt
 
 Ask = Callable[[int, Any], Any]
 
-COSTS = ("commission_bps", "commission_min", "slippage_bps", "impact", "borrow_rate", "credit_rate", "debit_rate")
+COSTS = (
+    "commission_bps", "commission_per_share", "commission_min", "commission_max_bps", "slippage_bps", "impact",
+    "borrow_rate", "credit_rate", "debit_rate", "not_shortable",
+)  # fmt: skip
 LIMITS = ("max_weight", "max_sector", "max_gross", "max_net", "target_volatility", "no_trade_band", "max_turnover")
-BREAKERS = ("max_daily_loss", "max_drawdown", "cooldown")
+BREAKERS = (
+    "max_daily_loss", "max_drawdown", "max_period_loss", "period", "cooldown",
+    "guard_gross", "guard_net", "min_fresh", "max_unscored", "guard_equal_scores", "guard_action",
+)  # fmt: skip
+STATUSES = ("active", "reducing", "halted")  # by the number that the ledger has
 EXECUTION = ("fill", "size_at", "lot", "volume_cap", "cap_on")
 
 
@@ -70,8 +77,8 @@ def run_reference(market: Market, settings: Settings, scripts: dict[str, dict[in
 class Scripted(bt.Strategy):
     """Returns what callables say."""
 
-    def __init__(self, asked: dict[str, Ask]) -> None:
-        self.asked = asked
+    def __init__(self, asked: dict[str, Ask], warmup: int, every: int) -> None:
+        self.asked, self.warmup, self.every = asked, warmup, every
         self.average_cost: list[float] = []
 
     def decide(self, view: Any) -> Any:
@@ -82,14 +89,14 @@ class Scripted(bt.Strategy):
         return translate(self.asked[method](view.t, view.book), view.symbols)
 
 
-def strategy_of(asked: dict[str, Ask]) -> Scripted:
+def strategy_of(asked: dict[str, Ask], settings: Settings) -> Scripted:
     """A strategy that overrides only the methods asked for: which ones it does decides how the kernel is driven."""
     others = {
         "on_fill": lambda self, fills, view: self.answer("on_fill", view),
         "on_halt": lambda self, halt, view: self.answer("on_halt", view),
     }
     kind = type("Scripted", (Scripted,), {name: method for name, method in others.items() if name in asked})
-    return kind(asked)  # type: ignore[no-any-return]
+    return kind(asked, settings.warmup, settings.every)  # type: ignore[no-any-return]
 
 
 def translate(answer: Any, symbols: tuple[str, ...]) -> Any:
@@ -128,18 +135,42 @@ def panel_of(market: Market) -> bt.Panel:
     )
 
 
+def rates_of(rates: float | Rates) -> Any:
+    """Rates as the package takes them."""
+    if not isinstance(rates, Rates):
+        return rates
+    return bt.Rates(
+        rates.default,
+        symbols=rates.symbols or None,
+        table=pd.DataFrame(rates.table, columns=["symbol", "date", "rate"]) if rates.table else None,
+        tiers=tuple(bt.Tier(rate, min_dollar_volume=money, min_price=price) for rate, money, price in rates.tiers),
+    )
+
+
+def not_shortable_of(spans: tuple[tuple[str, Any, Any], ...]) -> Any:
+    """Spans as the package takes them: names where they never begin nor end."""
+    if all(start is None and end is None for _, start, end in spans):
+        return [symbol for symbol, *_ in spans]
+    return pd.DataFrame(spans, columns=["symbol", "start", "end"])
+
+
 def run_package(market: Market, settings: Settings, scripts: dict[str, dict[int, Any]]) -> Record:
     """The package, through its public interface."""
 
     def chosen(names: tuple[str, ...]) -> dict[str, Any]:
         return {name: getattr(settings, name) for name in names}
 
-    strategy = strategy_of(by_session(scripts))
+    strategy = strategy_of(by_session(scripts), settings)
+    panel, costs = panel_of(market), chosen(COSTS)
+    costs |= {name: rates_of(costs[name]) for name in ("slippage_bps", "borrow_rate")}
+    costs["not_shortable"] = not_shortable_of(settings.not_shortable)
+    scores = market.scores and np.array([market.scores[symbol] for symbol in panel.symbols]).T
     result = bt.run(
-        panel_of(market),
+        panel,
         strategy,
+        scores=scores,
         cash=settings.cash,
-        costs=bt.Costs(**chosen(COSTS)),
+        costs=bt.Costs(**costs),
         risk=bt.RiskLimits(**chosen(LIMITS + BREAKERS)),
         execution=bt.Execution(**chosen(EXECUTION)),
     )
@@ -154,7 +185,7 @@ def run_package(market: Market, settings: Settings, scripts: dict[str, dict[int,
     return Record(
         fills=list(zip(fills["date"].map(sessions), *(fills[name] for name in columns), strict=True)),
         events=list(zip(events["date"].map(sessions), events["event"], item, *numbers, strict=True)),
-        ledger=ledger.assign(status=(ledger["status"] == "halted").astype(float)).to_dict("records"),  # type: ignore[arg-type]
+        ledger=ledger.assign(status=ledger["status"].map(STATUSES.index)).to_dict("records"),  # type: ignore[arg-type]
         shares=dict(zip(result.symbols, result.positions.iloc[-1], strict=True)),
         average_cost=dict(zip(result.symbols, strategy.average_cost, strict=True)),
         resting=list(zip(resting["symbol"], resting["shares"], resting["at"], resting["origin"], strict=True)),

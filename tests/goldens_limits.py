@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import Any
 
-from golden import FLAT, HALF, REARM, Golden, named, order
+from golden import ACTIVE, FLAT, HALF, HALTED, REARM, Golden, named, order
 
 BREAKERS = [
     Golden(
@@ -23,7 +23,7 @@ BREAKERS = [
             (2, "refused_halted", None),
             (3, "refused_halted", None),
         ],
-        ledger={(1, "status"): 0, (2, "status"): 1, (4, "status"): 1},
+        ledger={(1, "status"): ACTIVE, (2, "status"): HALTED, (4, "status"): HALTED},
     ),
     Golden(
         "flattening goes on under the volume cap and outlives the cooldown, until a target replaces it",
@@ -43,7 +43,7 @@ BREAKERS = [
             (4, "rearmed", None, 10_000, 9_400, 0),
             (4, "replaced", "A", -100, -42, 0),
         ],
-        ledger={(3, "status"): 1, (4, "status"): 0},
+        ledger={(3, "status"): HALTED, (4, "status"): ACTIVE},
     ),
     Golden(
         "re-arming comes before what was submitted with it, and flattening goes on",

@@ -7,13 +7,13 @@ a case costs milliseconds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from plain import Market, Settings
+from plain import Market, Rates, Settings
 
 SPLITS = (2.0, 3.0, 1.5, 0.5, 0.25, 0.1, 1 / 3)
 DELISTING_RETURNS = (0.0, -0.3, -1.0, 0.25)
@@ -40,6 +40,17 @@ class Shape:
     ending: float  # share of symbols that end
     members: bool
     sectors: bool
+    scores: bool
+    unscored: float  # share of scores that are unknown
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Which settings differ by symbol and session."""
+
+    slippage: bool
+    borrow: bool
+    not_shortable: float  # how often a symbol has one of up to four spans
 
 
 def maybe(*values: Any) -> st.SearchStrategy[Any]:
@@ -47,11 +58,18 @@ def maybe(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from([None, None, *values])
 
 
+def seldom(*values: Any) -> st.SearchStrategy[Any]:
+    """Off, and more often so than ``maybe``: many breakers at once would leave little else to see."""
+    return st.sampled_from([None] * 2 * len(values) + [*values])
+
+
 SETTINGS = st.builds(
     Settings,
     cash=st.sampled_from([1e5, 1e7, 1e3]),
     commission_bps=st.sampled_from([0.0, 1.0, 30.0]),
+    commission_per_share=st.sampled_from([0.0, 0.0, 0.005, 1.0]),
     commission_min=st.sampled_from([0.0, 0.0, 1.0, 25.0]),
+    commission_max_bps=maybe(2.0, 100.0),
     slippage_bps=st.sampled_from([0.0, 5.0, 100.0]),
     impact=st.sampled_from([0.0, 0.0, 0.0, 0.3, 3.0]),
     borrow_rate=st.sampled_from([0.0, 0.005, 0.5]),
@@ -69,9 +87,19 @@ SETTINGS = st.builds(
     target_volatility=maybe(0.02, 0.3),
     no_trade_band=maybe(0.0103, 0.0971),
     max_turnover=maybe(0.1, 0.6),
-    max_daily_loss=maybe(0.01, 0.05, 0.3),
-    max_drawdown=maybe(0.05, 0.3),
+    max_daily_loss=seldom(0.01, 0.05, 0.3),
+    max_drawdown=seldom(0.05, 0.3),
     cooldown=maybe(1, 2, 5),
+    max_period_loss=seldom(0.02, 0.1, 0.3),
+    period=st.sampled_from([1, 3, 5, 10]),
+    guard_gross=seldom(0.3, 0.8, 2.0),
+    guard_net=seldom(0.03, 0.2, 1.0),
+    min_fresh=seldom(0.5, 0.9, 1.0),
+    max_unscored=seldom(0.0, 0.3, 0.6),
+    guard_equal_scores=st.sampled_from([False, False, True]),
+    guard_action=st.sampled_from(["reduce", "reduce", "halt"]),
+    warmup=st.sampled_from([1, 1, 1, 2, 7]),
+    every=st.sampled_from([1, 1, 1, 2, 3]),
 )
 
 SHAPES = st.builds(
@@ -84,15 +112,25 @@ SHAPES = st.builds(
     ending=st.sampled_from([0.0, 0.3]),
     members=st.booleans(),
     sectors=st.booleans(),
+    scores=st.booleans(),
+    unscored=st.sampled_from([0.0, 0.1, 0.5]),
+)
+
+TABLES = st.builds(
+    Tables,
+    slippage=st.sampled_from([False, False, True]),
+    borrow=st.sampled_from([False, False, True]),
+    not_shortable=st.sampled_from([0.0, 0.2, 0.8]),
 )
 
 CASES = st.builds(
-    lambda seed, shape, settings, styles, leverage, listens: make_case(
-        np.random.default_rng(seed), shape, settings, styles, leverage, listens
+    lambda seed, shape, settings, tables, styles, leverage, listens: make_case(
+        np.random.default_rng(seed), shape, settings, tables, styles, leverage, listens
     ),
     seed=st.integers(0, 2**32 - 1),
     shape=SHAPES,
     settings=SETTINGS,
+    tables=TABLES,
     styles=st.lists(st.sampled_from(["ranked", "full", "named", "orders"]), min_size=1, max_size=4, unique=True),
     leverage=st.sampled_from([0.5, 1.0, 3.0]),
     listens=st.sampled_from([(), ("on_fill",), ("on_halt",), ("on_fill", "on_halt")]),
@@ -103,12 +141,20 @@ def make_case(
     rng: np.random.Generator,
     shape: Shape,
     settings: Settings,
+    tables: Tables,
     styles: list[str],
     leverage: float,
     listens: tuple[str, ...],
 ) -> Case:
     """A case from a generator."""
     market = make_market(rng, shape, settings.cash)
+    settings = replace(
+        settings,
+        warmup=min(settings.warmup, shape.sessions),
+        slippage_bps=make_rates(rng, market, settings, 150.0) if tables.slippage else settings.slippage_bps,
+        borrow_rate=make_rates(rng, market, settings, 0.5) if tables.borrow else settings.borrow_rate,
+        not_shortable=make_spans(rng, market, tables.not_shortable),
+    )
 
     def script(often: float) -> dict[int, Any]:
         asked = np.flatnonzero(rng.random(shape.sessions) < often)
@@ -164,7 +210,54 @@ def make_market(rng: np.random.Generator, shape: Shape, cash: float) -> Market:
                 ]
     members = {symbol: (rng.random(sessions) < 0.9).tolist() for symbol in symbols} if shape.members else None
     sectors = {symbol: str(rng.choice(["x", "y", ""])) for symbol in symbols} if shape.sectors else {}
-    return Market(dates, **columns, actions=actions, ends=ends, members=members, sectors=sectors)
+    scores = make_scores(rng, shape, symbols) if shape.scores else None
+    return Market(dates, **columns, actions=actions, ends=ends, members=members, sectors=sectors, scores=scores)
+
+
+def make_scores(rng: np.random.Generator, shape: Shape, symbols: list[str]) -> dict[str, list[float]]:
+    """Scores that begin late, with holes, sessions without any and sessions of one score alone."""
+    scores = rng.normal(size=(shape.sessions, len(symbols)))
+    scores[rng.random(shape.sessions) < 0.05] = 0.5
+    scores[rng.random(scores.shape) < shape.unscored] = math.nan
+    scores[rng.random(shape.sessions) < 0.02] = math.nan
+    scores[: rng.choice([0, 0, 5])] = math.nan
+    return dict(zip(symbols, scores.T.tolist(), strict=True))
+
+
+def some_day(rng: np.random.Generator, market: Market) -> date:
+    """Near a session, now and then before the first or after the last."""
+    return market.dates[rng.integers(len(market.dates))] + timedelta(int(rng.choice([-2, 0, 0, 1])))
+
+
+def make_rates(rng: np.random.Generator, market: Market, settings: Settings, most: float) -> Rates:
+    """Rates with everything that they may have."""
+
+    def rate() -> float:
+        return float(rng.choice([0.0, most * rng.random()]))
+
+    table = []
+    for symbol in market.symbols:
+        if rng.random() < 0.4:
+            days = {some_day(rng, market) for _ in range(rng.integers(1, 4))}
+            table += [(symbol, day, math.nan if rng.random() < 0.2 else rate()) for day in days]
+        if rng.random() < 0.2:
+            table.append((symbol, None, rate()))
+    tiers = [
+        (rate(), settings.cash * float(rng.choice([0.0, 0.1, 1.0, 10.0])), float(rng.choice([0.0, 5.0, 100.0])))
+        for _ in range(rng.integers(3))
+    ]
+    named = {symbol: rate() for symbol in market.symbols if rng.random() < 0.3}
+    return Rates(rate(), named, tuple(table), tuple(tiers))
+
+
+def make_spans(rng: np.random.Generator, market: Market, often: float) -> tuple[tuple[str, Any, Any], ...]:
+    """Spans in which symbols are not shortable, overlapping now and then."""
+    spans = []
+    for symbol in [symbol for symbol in market.symbols for _ in range(4) if rng.random() < often]:
+        start = some_day(rng, market)
+        end = start + timedelta(int(rng.choice([1, 3, 10, 40])))
+        spans.append((symbol, start if rng.random() < 0.9 else None, end if rng.random() < 0.9 else None))
+    return tuple(spans)
 
 
 def make_actions(
@@ -213,6 +306,6 @@ def instruction(rng: np.random.Generator, t: int, market: Market, settings: Sett
     if kind < 0.25:
         return ("cancel", symbol)
     price = market.close[symbol][t]
-    shares = float(rng.normal(0, 0.3)) * settings.cash / (price if math.isfinite(price) else 100.0)
+    shares = float(rng.normal(0, rng.choice([0.02, 0.3]))) * settings.cash / (price if math.isfinite(price) else 100.0)
     at = [None, "open", "close"][rng.integers(3)]
     return ("order", symbol, float(round(shares)) or 1.0 if rng.random() < 0.5 else shares, at)

@@ -14,8 +14,7 @@ from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
 import backtester as bt
 from backtester.cli.config import read_config
 from backtester.errors import ConfigError
-
-rates = pytest.importorskip("backtester.portfolio.rates", reason="the settings of rates are not there yet")
+from backtester.portfolio import rates
 
 SYMBOL = bt.synthetic(24, 90, 3).panel.symbols[3]
 

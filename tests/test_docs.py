@@ -104,6 +104,8 @@ def written(default: object) -> str:
     """A default as docs/settings.md shows it."""
     if default is None:
         return '`"off"`'
+    if default == () or isinstance(default, bool):
+        return f"`{json.dumps(default)}`"
     return f'`"{default}"`' if isinstance(default, str) else f"{default:g}"
 
 

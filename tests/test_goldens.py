@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from drive import Record, run_package, run_reference
-from golden import Golden
+from golden import Golden, market_of
 from goldens import GOLDENS
-from plain import Market, Settings
-
-MONDAY = date(2024, 1, 1)
-VOLUME = 1_000.0
-
-
-def bar(entry: Any) -> tuple[float, float, float]:
-    """Open, close and volume of an entry of ``Golden.bars``."""
-    if entry is None:
-        return (math.nan,) * 3
-    values = (entry, entry) if isinstance(entry, int | float) else entry
-    first, last, volume = (*values, VOLUME)[:3]
-    return tuple(math.nan if value is None else float(value) for value in (first, last, volume))  # type: ignore[return-value]
-
-
-def market_of(golden: Golden) -> Market:
-    bars = {symbol: [bar(entry) for entry in entries] for symbol, entries in golden.bars.items()}
-    sessions = len(next(iter(bars.values())))
-    first, last, volume = ({symbol: [row[i] for row in rows] for symbol, rows in bars.items()} for i in range(3))
-    return Market(
-        [MONDAY + timedelta(day) for day in golden.days or range(sessions)],
-        open=first,
-        close=last,
-        volume=volume,
-        actions=[(MONDAY + timedelta(day), *action) for day, *action in golden.actions],  # type: ignore[misc]
-        ends={symbol: (MONDAY + timedelta(day), paid) for symbol, (day, paid) in golden.ends.items()},
-        members=golden.members,
-        sectors=golden.sectors,
-    )
+from plain import Settings
 
 
 def near(value: Any) -> Any:
@@ -70,7 +40,7 @@ def check(golden: Golden, got: Record) -> None:
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
 def test_golden(golden: Golden, engine: Callable[..., Record]) -> None:
     settings = Settings(**{"cash": 10_000.0} | golden.settings)
-    listening = {} if golden.on_fill is None else {"on_fill": golden.on_fill}
+    listening = {name: script for name in ("on_fill", "on_halt") if (script := getattr(golden, name)) is not None}
     check(golden, engine(market_of(golden), settings, {"decide": golden.script} | listening))
 
 

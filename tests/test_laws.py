@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from drive import BREAKERS, COSTS, EXECUTION, LIMITS, by_session, panel_of, strategy_of
+from drive import BREAKERS, COSTS, EXECUTION, LIMITS, by_session, not_shortable_of, panel_of, rates_of, strategy_of
 from plain import Settings
-from random_markets import Shape, make_case
+from random_markets import Shape, Tables, make_case
 
 import backtester as bt
 import strategies
@@ -23,8 +23,11 @@ from backtester.engine import types as et
 
 ROOT = Path(__file__).parent.parent
 SHAPE = Shape(
-    sessions=40, symbols=6, extreme_prices=False, missing=0.05, acting=0.05, ending=0.3, members=True, sectors=True
-)
+    sessions=40, symbols=6, extreme_prices=False, missing=0.05, acting=0.05, ending=0.3, members=True, sectors=True,
+    scores=True, unscored=0.05,
+)  # fmt: skip
+ONE_FOR_ALL = Tables(slippage=False, borrow=False, not_shortable=0.0)
+BY_SYMBOL = Tables(slippage=True, borrow=True, not_shortable=0.3)
 PLAIN = Settings(cash=1e6, commission_bps=1.0, slippage_bps=5.0, borrow_rate=0.02, debit_rate=0.05)
 SETTINGS = {
     "plain": PLAIN,
@@ -35,6 +38,13 @@ SETTINGS = {
         no_trade_band=0.01, max_turnover=0.8,
     ),
     "breakers": replace(PLAIN, max_daily_loss=0.01, max_drawdown=0.1, cooldown=3, volume_cap=0.1),
+    "guards, costs by symbol": replace(
+        PLAIN, commission_per_share=0.01, commission_min=2.0, commission_max_bps=50.0, volume_cap=0.1, cooldown=2,
+        guard_gross=1.2, guard_net=0.9, min_fresh=0.5, max_unscored=0.4, max_period_loss=0.2,
+    ),
+    "guards, costs by symbol, sized at the fill": replace(
+        PLAIN, fill="same_close", size_at="fill", lot=0.0, guard_gross=0.5, cooldown=2,
+    ),
 }  # fmt: skip
 each_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 each_seed = pytest.mark.parametrize("seed", range(4))
@@ -42,16 +52,26 @@ each_seed = pytest.mark.parametrize("seed", range(4))
 
 def case(seed, settings):
     styles, listens = ["ranked", "full", "named", "orders"], ("on_fill", "on_halt")
-    return make_case(np.random.default_rng(seed), SHAPE, settings, styles, 1.0, listens)
+    return make_case(np.random.default_rng(seed), SHAPE, settings, tables_of(settings), styles, 1.0, listens)
 
 
-def chosen(settings):
+def tables_of(settings):
+    return ONE_FOR_ALL if settings.guard_gross is None else BY_SYMBOL
+
+
+def chosen(drawn):
+    """Scores and settings of a case."""
+    settings, scores = drawn.settings, drawn.market.scores
+
     def some(names):
         return {name: getattr(settings, name) for name in names}
 
+    by_symbol = {name: rates_of(getattr(settings, name)) for name in ("slippage_bps", "borrow_rate")}
+    by_symbol["not_shortable"] = not_shortable_of(settings.not_shortable)
     return {
+        "scores": np.array([scores[symbol] for symbol in drawn.market.symbols]).T,
         "cash": settings.cash,
-        "costs": bt.Costs(**some(COSTS)),
+        "costs": bt.Costs(**some(COSTS) | by_symbol),
         "risk": bt.RiskLimits(**some(LIMITS + BREAKERS)),
         "execution": bt.Execution(**some(EXECUTION)),
     }
@@ -59,7 +79,7 @@ def chosen(settings):
 
 def scripted(drawn, listens=True):
     scripts = drawn.scripts if listens else {"decide": drawn.scripts["decide"]}
-    return strategy_of(by_session(scripts))
+    return strategy_of(by_session(scripts), drawn.settings)
 
 
 def assert_same(one, other):
@@ -77,7 +97,7 @@ def assert_same(one, other):
 @each_seed
 def test_any_cut_gives_the_same_bytes(seed, settings):
     drawn = case(seed, settings)
-    panel, options = panel_of(drawn.market), chosen(settings)
+    panel, options = panel_of(drawn.market), chosen(drawn)
     whole = bt.run(panel, scripted(drawn), **options)
     assert len(whole.tape.fill_f) > 10
     for cut in range(1, len(panel.dates)):
@@ -90,9 +110,9 @@ def test_any_cut_gives_the_same_bytes(seed, settings):
 
 def test_a_run_may_go_on_when_new_sessions_have_come():
     drawn = case(0, PLAIN)
-    panel, options = panel_of(drawn.market), chosen(PLAIN)
+    panel, options = panel_of(drawn.market), chosen(drawn)
     whole = bt.run(panel, scripted(drawn), **options)
-    first = bt.Simulation(panel.head(19), scripted(drawn), **options)
+    first = bt.Simulation(panel.head(19), scripted(drawn), **options | {"scores": options["scores"][:20]})
     first.advance()
     second = bt.Simulation(panel, scripted(drawn), snapshot=first.snapshot(), **options)
     second.advance()
@@ -102,7 +122,7 @@ def test_a_run_may_go_on_when_new_sessions_have_come():
 @each_setting
 def test_session_by_session_is_one_run(settings):
     drawn = case(1, settings)
-    panel, options = panel_of(drawn.market), chosen(settings)
+    panel, options = panel_of(drawn.market), chosen(drawn)
     simulation = bt.Simulation(panel, scripted(drawn), **options)
     for end in range(len(panel.dates) + 1):
         simulation.advance(end)
@@ -153,17 +173,19 @@ RANKED = {
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_one_stride_is_bar_by_bar(settings, arguments, chunk, monkeypatch):
     monkeypatch.setattr(planning, "CHUNK", chunk)
-    panel, options = panel_of(case(2, settings).market), chosen(settings)
+    drawn = case(2, settings)
+    panel, options = panel_of(drawn.market), chosen(drawn)
     scores = np.random.default_rng(0).normal(size=panel.shape).round(1)
     scores[np.random.default_rng(1).random(panel.shape) < 0.1] = np.nan
     strategy = strategies.RankedLongShort(**arguments)
-    stride = bt.run(panel, strategy, scores=scores, name="x", **options)
-    bars = bt.run(panel, BarByBar(strategy), scores=scores, name="x", **options)
+    options |= {"scores": scores}
+    stride = bt.run(panel, strategy, name="x", **options)
+    bars = bt.run(panel, BarByBar(strategy), name="x", **options)
     assert stride.content_hash == bars.content_hash
     assert [a.tobytes() for a in stride.tape] == [a.tobytes() for a in bars.tape]
     assert len(stride.tape.fill_f)
-    listening = bt.run(panel, InStrides(strategy), scores=scores, name="x", **options)
-    one_by_one = bt.run(panel, BarByBarListening(strategy), scores=scores, name="x", **options)
+    listening = bt.run(panel, InStrides(strategy), name="x", **options)
+    one_by_one = bt.run(panel, BarByBarListening(strategy), name="x", **options)
     assert [a.tobytes() for a in listening.tape] == [a.tobytes() for a in one_by_one.tape]
     if strategy.every == 3:  # with a decision every day the day's target replaces what was asked for before it
         assert listening.content_hash != stride.content_hash
@@ -183,7 +205,7 @@ def test_a_second_core_changes_nothing(monkeypatch):
 @each_setting
 def test_tables_that_grow_change_nothing(settings, monkeypatch):
     drawn = case(0, settings)
-    panel, options = panel_of(drawn.market), chosen(settings)
+    panel, options = panel_of(drawn.market), chosen(drawn)
     roomy = bt.run(panel, scripted(drawn), **options)
     monkeypatch.setattr(memory, "ROWS", 1)
     monkeypatch.setattr(memory, "EXPLICIT_SLOTS", 0)
@@ -224,7 +246,7 @@ def test_the_process_does_not_matter():
         "import sys; sys.path.insert(0, 'tests')\n"
         "from test_laws import *\n"
         "drawn = case(0, SETTINGS['capped, all layers'])\n"
-        "result = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(SETTINGS['capped, all layers']))\n"
+        "result = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(drawn))\n"
         "print(result.content_hash, result.panel_fingerprint)\n"
     )
     told = set()
@@ -236,7 +258,7 @@ def test_the_process_does_not_matter():
         told.add(done.stdout)
     assert len(told) == 1
     drawn = case(0, SETTINGS["capped, all layers"])
-    here = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(SETTINGS["capped, all layers"]))
+    here = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(drawn))
     assert told == {f"{here.content_hash} {here.panel_fingerprint}\n"}
 
 
@@ -258,9 +280,10 @@ def altered_after(market, t, rng):
     members = market.members and {
         symbol: flags[: t + 1] + [bool(rng.integers(2)) for _ in later] for symbol, flags in market.members.items()
     }
+    scores = {symbol: [*row[: t + 1], *rng.normal(size=len(later))] for symbol, row in market.scores.items()}
     ends = {symbol: end for symbol, end in market.ends.items() if t + 1 < sessions and end[0] < market.dates[t + 1]}
     return replace(
-        market, **columns, members=members, actions=[a for a in market.actions if a[0] <= today],
+        market, **columns, members=members, scores=scores, actions=[a for a in market.actions if a[0] <= today],
         ends={symbol: end for symbol, end in ends.items() if end[0] < today},
     )  # fmt: skip
 
@@ -278,19 +301,19 @@ def until(result, t):
 @each_seed
 def test_the_future_changes_nothing(seed, settings):
     drawn = case(seed, settings)
-    options = chosen(settings)
-    whole = bt.run(panel_of(drawn.market), scripted(drawn), **options)
+    whole = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(drawn))
     rng = np.random.default_rng(seed)
     for t in range(len(drawn.market.dates) - 1):
-        other = bt.run(panel_of(altered_after(drawn.market, t, rng)), scripted(drawn), **options)
+        altered = replace(drawn, market=altered_after(drawn.market, t, rng))
+        other = bt.run(panel_of(altered.market), scripted(drawn), **chosen(altered))
         assert until(whole, t) == until(other, t), f"what happens after session {t} changed what happened before"
 
 
 def test_the_session_of_an_open_fill_changes_nothing_but_its_open():
     settings = replace(PLAIN, impact=0.5, volume_cap=0.02, size_at="fill")
     for seed in range(4):
-        drawn = case(seed, settings)
-        whole = bt.run(panel_of(drawn.market), scripted(drawn, listens=False), **chosen(settings))
+        drawn = make_case(np.random.default_rng(seed), SHAPE, settings, BY_SYMBOL, ["full", "orders"], 1.0, ())
+        whole = bt.run(panel_of(drawn.market), scripted(drawn, listens=False), **chosen(drawn))
         rng = np.random.default_rng(seed)
         for t in range(1, len(drawn.market.dates)):
             columns = {}
@@ -299,7 +322,7 @@ def test_the_session_of_an_open_fill_changes_nothing_but_its_open():
                 for values in columns[name].values():
                     values[t] = values[t] * float(rng.uniform(0.5, 2))  # unknown stays unknown, zero stays zero
             changed = panel_of(replace(drawn.market, **columns))
-            other = bt.run(changed, scripted(drawn, listens=False), **chosen(settings))
+            other = bt.run(changed, scripted(drawn, listens=False), **chosen(drawn))
             at = whole.tape.fill_i[:, et.FILL_SESSION] == t
             explicit_at_close = at & (whole.tape.fill_i[:, et.FILL_MOMENT] != et.AT_OPEN)
             mine = whole.tape.fill_f[at & ~explicit_at_close]
@@ -380,7 +403,8 @@ def guarded(table, rows):
 def test_the_kernel_never_writes_past_a_table(seed, settings, monkeypatch):
     styles = ["orders", "named", "full", "ranked"][: 1 + seed]
     rng = np.random.default_rng(seed)
-    drawn = make_case(rng, replace(SHAPE, acting=0.3), settings, styles, 3.0, ("on_fill", "on_halt"))
+    shape = replace(SHAPE, acting=0.3)
+    drawn = make_case(rng, shape, settings, tables_of(settings), styles, 3.0, ("on_fill", "on_halt"))
     seen = []
 
     def grown(tape, rows):
@@ -392,7 +416,7 @@ def test_the_kernel_never_writes_past_a_table(seed, settings, monkeypatch):
     monkeypatch.setattr(memory, "new_tape", lambda sessions, symbols: grown(real(sessions, symbols), 0))
     # One row more at a time, so that a phase begins as soon as the kernel says that there is just enough room.
     monkeypatch.setattr(memory, "grow_tape", lambda tape, state: grown(tape, len(tape.order_f) + 1))
-    result = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(settings))
+    result = bt.run(panel_of(drawn.market), scripted(drawn), **chosen(drawn))
     assert len(result.tape.event_f) > 20
     for table in seen:
         assert (table.base[len(table) :] == 77).all()

@@ -123,7 +123,6 @@ def test_a_snapshot_of_a_batch_run_has_no_scores_to_go_on_with():
         simulation(first.snapshot(), online=True)
 
 
-@pytest.mark.skipif(not hasattr(bt.RiskLimits(), "max_unscored"), reason="there are no guards of the signal yet")
 @pytest.mark.parametrize("every", [1, 2])
 def test_the_guards_of_the_signal_see_the_same_online(every):
     """Half of the scores are gone for ten sessions: the guard trips in both, on the same session."""
@@ -139,7 +138,7 @@ def test_the_guards_of_the_signal_see_the_same_online(every):
     options = {"risk": bt.RiskLimits(max_unscored=0.5, guard_action="halt", cooldown=15)}
     batch = bt.run(PANEL, strategy, scores=bt.walk_forward(PANEL, Fades(), batch=1), **options)
     online = bt.run(PANEL, strategy, signal=Fades(), online=True, **options)
-    assert (batch.events["reason"] == "guard_unscored").sum() == 1
+    assert (batch.events["event"] == "guard_unscored").sum() == 1
     for table, array in batch.tape._asdict().items():
         assert array.tobytes() == getattr(online.tape, table).tobytes(), table
 

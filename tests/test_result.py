@@ -85,7 +85,7 @@ def make_result(**changes: Any) -> Result:
         weight=np.array([NAN, 0.1, NAN]),
     )
     settings = {
-        "costs": dataclasses.asdict(Costs()),
+        "costs": Costs().describe(),
         "risk": None,
         "execution": dataclasses.asdict(Execution()),
         "strategy": {"top": 1 / 3},

@@ -33,7 +33,7 @@ def test_hooks_in_their_order():
             heard.append(("fill", view.t, [fill._asdict() for fill in fills]))
 
         def on_halt(self, halt, view):
-            heard.append(("halt", view.t, halt.cause, halt.before, halt.equity, halt.limit))
+            heard.append(("halt", view.t, *halt))
 
         def on_end(self, view):
             heard.append(("end", view.t, view.book.cash))
@@ -50,7 +50,7 @@ def test_hooks_in_their_order():
         ("decide", 0, "active"),
         ("fill", 1, [bought | free | {"reason": "target"}]),
         ("decide", 1, "active"),
-        ("halt", 2, "halt_daily_loss", 1000.0, 500.0, 0.4),  # 100 shares at 5 after 100 at 10
+        ("halt", 2, DATES[2].to_datetime64(), "halt_daily_loss", "halted", 0.5, 0.4, 500.0),  # 100 shares at 10, then 5
         ("decide", 2, "halted"),
         ("fill", 3, [sold]),
         ("decide", 3, "halted"),

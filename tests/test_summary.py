@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import backtester as bt
 from backtester.cli.output import to_plain
 from backtester.engine import types as t
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
+from backtester.report import figures as f
 from backtester.report import layout, words
 from backtester.report.facts import breakers, count_events, families, summarise, without_breakers
 from backtester.report.flatter import flattering
@@ -395,6 +398,15 @@ def test_figures_in_words() -> None:
     assert words.listed({"a": 1.0, "b": None, "c": {"d": 0.5}, "e": [1, 2, 3, 4, 5], "f": True, "g": 10_000}) == (
         "a 1, c (d 0.5), e [1, 2, 3, 4, ... 5 in all], f yes, g 10,000"
     )
+
+
+def test_every_figure_has_the_name_that_the_page_gives_it() -> None:
+    text = (Path(__file__).parent.parent / "docs/settings.md").read_text(encoding="utf-8")
+    page = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text.split("## Figures")[1].split("\n## ")[0], re.MULTILINE))
+    shown = {one.key: one.label for group in (f.RETURN_AND_RISK, f.TRADING, f.BOOK, f.BENCHMARK) for one in group}
+    shown |= {leg.key: f"{label}, {leg.label}" for label, *legs in f.LEGS for leg in legs}
+    shown |= {key: label.strip() for label, key, _ in f.GROSS_TO_NET}
+    assert {key: page.get(key) for key in shown} == shown
 
 
 def test_sparkline() -> None:

@@ -65,15 +65,29 @@ def lagged_volatilities(returns, t, symbols, out):
 
 
 @kernel
-def commission_due(rate, minimum, notional):
-    """Commission of one order over its life, for what has been filled so far (``notional`` > 0)."""
-    return max(minimum, rate * notional)
+def commission_due(plain, notional, minimum, maximum):
+    """Commission of one order over its life, for what has been filled so far.
+
+    ``plain`` is what rates alone make of it, ``notional`` the money that changed hands, ``maximum`` a share of that.
+    """
+    due = max(minimum, plain)
+    return min(due, maximum * notional) if maximum < math.inf else due
 
 
 @kernel
-def borrow_fee(rate, short_value, days):
-    """Fee for ``days`` calendar days on the value of the short positions, actual/360."""
-    return rate * short_value * days / 360.0
+def borrow_fee(yearly, days):
+    """Fee for ``days`` calendar days where a year costs so much, actual/360."""
+    return yearly * days / 360.0
+
+
+@kernel
+def weighted_shorts(rates, shares, mark):
+    """Value of the short positions, each times its rate (N,)."""
+    total = 0.0
+    for i in range(shares.size):
+        value = shares[i] * mark[i]
+        total -= rates[i] * value if value < 0.0 else 0.0
+    return total
 
 
 @kernel

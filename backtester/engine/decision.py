@@ -8,8 +8,8 @@ import numpy as np
 
 from backtester.engine.breakers import rearm
 from backtester.engine.compile import kernel
-from backtester.engine.fills import fill_moment
-from backtester.engine.limits import allow, apply_layers, current_weight, exceeds, has_layers
+from backtester.engine.fills import NO_BARS, fill_moment
+from backtester.engine.limits import allow, apply_layers, clip_short, current_weight, exceeds, has_layers
 from backtester.engine.orders import (
     WHOLE,
     cancel_symbol,
@@ -19,11 +19,13 @@ from backtester.engine.orders import (
     fill_slot,
     place,
     record_order,
+    shrinking,
     size,
 )
 from backtester.engine.session import take_stock
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
+    ACTIVE,
     ALL,
     AT_CLOSE,
     AT_SAME_CLOSE,
@@ -36,6 +38,8 @@ from backtester.engine.types import (
     E_ORDER_MAX_SECTOR,
     E_ORDER_MAX_WEIGHT,
     E_REFUSED_HALTED,
+    E_REFUSED_REDUCING,
+    E_REFUSED_SHORT,
     E_REPLACED,
     E_UNKNOWN_PRICE,
     E_WIPED_OUT,
@@ -55,6 +59,7 @@ from backtester.engine.types import (
     PLAN_FIRST,
     PLAN_ORDERS,
     REARM,
+    REDUCING,
     SIZE_AT,
     SIZE_AT_FILL,
     SLOT_MOMENT,
@@ -77,7 +82,7 @@ def run_decision(state, market, rules, tape, plan, t):
     for k in range(orders):
         if plan.order_at[k] != REARM:
             refused += 1
-        elif state.i[STATUS] == HALTED:
+        elif state.i[STATUS] != ACTIVE:
             rearm(state, tape, t)
     if state.i[STATUS] == HALTED:
         if refused > 0:
@@ -102,6 +107,8 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
     shares, mark, eligible, ended = state.shares, state.mark, market.eligible[t], state.ended
     layered = has_layers(rules) and equity > 0.0
     planned = _planned(state) if layered and not everything else shares
+    barred = rules.barred[rules.barred_row[t]] if rules.barred.shape[0] > 0 else NO_BARS
+    some_barred = barred.size > 0
     wiped_out = False
     left = state.order_shares
     # Most symbols have no weight, no shares and no order. Those that do are picked out without branches first:
@@ -122,18 +129,22 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
                 wiped_out = True
             elif eligible[i] != TRADABLE | MEMBER or ended[i] == 1:
                 weights[i] = allow(state, market, tape, t, i, weights[i])
+            if some_barred and barred[i] == 1 and weights[i] < 0.0:
+                weights[i] = clip_short(state, tape, t, i, weights[i])
     if wiped_out:
         record_event(state, tape, t, E_WIPED_OUT, BOOK, equity, 0.0, 0.0)
 
     kept = np.zeros(n if layered else 0, np.uint8)
     if layered:
-        apply_layers(state, market, rules, tape, t, weights, np.ones(n, np.uint8) if everything else named, kept)
+        mine, others = _split(concerned[:count], named, everything)
+        apply_layers(state, market, rules, tape, t, weights, mine, others, kept)
 
     if state.i[EXPLICIT] > 0:
         _replace_explicit(state, tape, t, named, everything)
     slot_i, slot_f = state.order_i, state.order_f
     counters, order_i, order_f = state.i, tape.order_i, tape.order_f
     at_fill = rules.i[SIZE_AT] == SIZE_AT_FILL
+    reducing = state.i[STATUS] == REDUCING and not at_fill
     moment = rules.i[FILL_AT]
     lot = rules.f[LOT]
     for k in range(count):
@@ -149,14 +160,36 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
             quantity = math.nan if weight != 0.0 or held != 0.0 else 0.0
         else:
             quantity = difference(size(weight, equity, mark[i], lot), held)
+        wanted = quantity
+        if reducing and quantity != 0.0:
+            quantity = shrinking(held, quantity)
         if left[i] != 0.0:
             record_event(state, tape, t, E_REPLACED, i, left[i], quantity, 0.0)
             left[i] = 0.0
+        if reducing and quantity != wanted:
+            record_event(state, tape, t, E_REFUSED_REDUCING, i, wanted, quantity, 0.0)
         if quantity != 0.0:
             order_id = -1
             if not at_fill:
                 order_id = record_order(counters, order_i, order_f, t, i, moment, FROM_TARGET, quantity)
             fill_slot(left, slot_i, slot_f, i, i, moment, FROM_TARGET, quantity, order_id, weight)
+
+
+@kernel
+def _split(concerned, named, everything):
+    """The symbols of ``concerned`` that are named, and those that are not."""
+    if everything:
+        return concerned, concerned[:0]
+    mine = np.empty_like(concerned)
+    others = np.empty_like(concerned)
+    count = 0
+    rest = 0
+    for i in concerned:
+        mine[count] = i
+        others[rest] = i
+        count += named[i] == 1
+        rest += named[i] != 1
+    return mine[:count], others[:rest]
 
 
 @kernel
@@ -186,7 +219,7 @@ def _place_orders(state, market, rules, tape, t, plan, count):
             planned = _planned(state)
             continue
         shares = cut(plan.order_shares[k], rules.f[LOT])
-        code, value = _refusal(state, market, rules, planned, i, shares)
+        code, value = _refusal(state, market, rules, t, planned, i, shares)
         if code >= 0:
             if code == E_WIPED_OUT:
                 record_event(state, tape, t, code, BOOK, value, 0.0, 0.0)
@@ -213,7 +246,7 @@ def _planned(state):
 
 
 @kernel
-def _refusal(state, market, rules, planned, i, shares):
+def _refusal(state, market, rules, t, planned, i, shares):
     """The event code of the first rule that an order breaks, and the offending value; (-1, 0) if none."""
     if state.ended[i] == 1:
         return E_ENDED, 0.0
@@ -222,8 +255,18 @@ def _refusal(state, market, rules, planned, i, shares):
     if shares == 0.0:
         return E_BELOW_LOT, 0.0
     equity = state.f[EQUITY]
+    if equity <= 0.0 and _larger(abs(planned[i] + shares), abs(planned[i])):
+        return E_WIPED_OUT, equity
+    reducing = state.i[STATUS] == REDUCING
+    barred = rules.barred.shape[0] > 0 and rules.barred[rules.barred_row[t], i] == 1
+    if reducing or barred:
+        held = _held_after(state, i, reducing)
+        if reducing and (held * shares >= 0.0 or _larger(abs(shares), abs(held))):
+            return E_REFUSED_REDUCING, 0.0
+        if barred and min(0.0, held) - (held + shares) > WHOLE * max(abs(held), abs(shares)):
+            return E_REFUSED_SHORT, 0.0
     if equity <= 0.0:
-        return (E_WIPED_OUT, equity) if _larger(abs(planned[i] + shares), abs(planned[i])) else (-1, 0.0)
+        return -1, 0.0
     if not (
         min(rules.f[MAX_WEIGHT], rules.f[MAX_SECTOR]) < math.inf or min(rules.f[MAX_GROSS], rules.f[MAX_NET]) < math.inf
     ):
@@ -250,6 +293,21 @@ def _refusal(state, market, rules, planned, i, shares):
     if exceeds(abs(net + after), rules.f[MAX_NET]) and _larger(abs(net + after), abs(net + before)):
         return E_ORDER_MAX_NET, net + after
     return -1, 0.0
+
+
+@kernel
+def _held_after(state, i, reducing):
+    """Shares of symbol ``i`` once everything that rests for it has filled, cut to what shrinks while ``reducing``."""
+    held, change = state.shares[i], state.order_shares[i]
+    if math.isnan(change):  # sized at its fill
+        change = size(state.order_f[i, SLOT_WEIGHT], state.f[EQUITY], state.mark[i], 0.0) - held
+        change = shrinking(held, change) if reducing else change
+    held += change
+    n = state.shares.size
+    for slot in range(n, n + state.i[EXPLICIT]):
+        if state.order_i[slot, SLOT_SYMBOL] == i:
+            held += state.order_shares[slot]
+    return held
 
 
 @kernel

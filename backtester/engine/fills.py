@@ -8,17 +8,21 @@ import numpy as np
 
 from backtester.engine.charges import commission_due, lagged_volatilities, lagged_volumes
 from backtester.engine.compile import kernel
-from backtester.engine.orders import FRACTION, cut, difference, record_order, size
+from backtester.engine.orders import FRACTION, cut, difference, record_order, shrinking, size
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
     CAP_ON,
     CAP_ON_SESSION,
     CASH,
     COMMISSION,
+    COMMISSION_MAX,
     COMMISSION_MIN,
+    COMMISSION_SHARE,
     E_NO_HISTORY,
     E_NO_PRICE,
+    E_REFUSED_REDUCING,
     E_VOLUME_CAP,
+    E_WAITS_SHORT,
     E_ZERO_VOLUME,
     EXPLICIT,
     FILL_COMMISSION,
@@ -36,6 +40,7 @@ from backtester.engine.types import (
     L_SLIPPAGE,
     L_TRADED,
     LOT,
+    REDUCING,
     SIZE_AT,
     SIZE_AT_FILL,
     SLIPPAGE,
@@ -44,11 +49,17 @@ from backtester.engine.types import (
     SLOT_MOMENT,
     SLOT_NOTIONAL,
     SLOT_ORIGIN,
+    SLOT_PLAIN,
     SLOT_SYMBOL,
     SLOT_WEIGHT,
+    STATUS,
     TAPE_FILLS,
     VOLUME_CAP,
 )
+
+# In place of a row that there is not.
+NO_RATES = np.empty(0)
+NO_BARS = np.empty(0, np.uint8)
 
 
 @kernel
@@ -63,7 +74,11 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
     cap, on_session, lot = rules.f[VOLUME_CAP], rules.i[CAP_ON] == CAP_ON_SESSION, rules.f[LOT]
     impact = rules.f[IMPACT]
     used, counters, order_i, order_f = state.used, state.i, tape.order_i, tape.order_f
-    rate, minimum, slippage = rules.f[COMMISSION], rules.f[COMMISSION_MIN], rules.f[SLIPPAGE]
+    rate, a_share = rules.f[COMMISSION], rules.f[COMMISSION_SHARE]
+    minimum, maximum, slippage = rules.f[COMMISSION_MIN], rules.f[COMMISSION_MAX], rules.f[SLIPPAGE]
+    slippages = rules.slippage[rules.slippage_row[t]] if rules.slippage.shape[0] > 0 else NO_RATES
+    barred = rules.barred[rules.barred_row[t]] if rules.barred.shape[0] > 0 else NO_BARS
+    by_symbol, some_barred, reducing = slippages.size > 0, barred.size > 0, state.i[STATUS] == REDUCING
     equity = equity_at(state, prices) if rules.i[SIZE_AT] == SIZE_AT_FILL else math.nan
     k = state.i[TAPE_FILLS]
     spent = commissions = slipped = traded = gained = 0.0
@@ -95,7 +110,7 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
             _wait(state, tape, t, slot, E_ZERO_VOLUME)
             continue
 
-        room, worse = math.inf, slippage
+        room, reason, worse = math.inf, E_VOLUME_CAP, slippages[i] if by_symbol else slippage
         if capped:
             base = volume[i] if on_session else averages[n]
             room = cut(max(cap * base - used[i], 0.0), lot) if math.isfinite(base) else 0.0
@@ -105,15 +120,30 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         if impact > 0.0 and (not averages[n] > 0.0 or math.isnan(volatilities[n])):
             _wait(state, tape, t, slot, E_NO_HISTORY)
             continue
-        if math.isnan(left[slot]):
-            left[slot] = difference(size(slot_f[slot, SLOT_WEIGHT], equity, price, lot), shares[i])
-            if left[slot] == 0.0:
-                continue
-            origin = slot_i[slot, SLOT_ORIGIN]
-            slot_i[slot, SLOT_ID] = record_order(counters, order_i, order_f, t, i, moment, origin, left[slot])
         wanted = left[slot]
+        unsized = math.isnan(wanted)
+        if unsized:
+            wanted = difference(size(slot_f[slot, SLOT_WEIGHT], equity, price, lot), shares[i])
+        if reducing and wanted != 0.0:
+            asked, wanted = wanted, shrinking(shares[i], wanted)
+            if wanted != asked:
+                record_event(state, tape, t, E_REFUSED_REDUCING, i, asked, wanted, 0.0)
+        if wanted == 0.0:
+            left[slot] = 0.0
+            continue
         side = math.copysign(1.0, wanted)
         quantity = wanted if abs(wanted) <= room * (1.0 + FRACTION) else side * room
+        if some_barred and barred[i] == 1 and quantity < 0.0 and -quantity > shares[i] * (1.0 + FRACTION):
+            saleable = cut(max(0.0, shares[i]), lot)
+            if saleable < -quantity:
+                quantity, reason = -saleable, E_WAITS_SHORT
+                if saleable == 0.0:
+                    _wait(state, tape, t, slot, reason)
+                    continue
+        left[slot] = wanted
+        if unsized:
+            origin = slot_i[slot, SLOT_ORIGIN]
+            slot_i[slot, SLOT_ID] = record_order(counters, order_i, order_f, t, i, moment, origin, wanted)
         if impact > 0.0:
             worse += impact * volatilities[n] * math.sqrt(abs(quantity) / averages[n])
         worse = worse if side > 0.0 else min(worse, 1.0)  # a sale cannot bring in less than nothing
@@ -121,7 +151,8 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         lost = quantity * price * (side * worse)
         notional = quantity * side * paid
         slot_f[slot, SLOT_NOTIONAL] += notional
-        due = commission_due(rate, minimum, slot_f[slot, SLOT_NOTIONAL])
+        slot_f[slot, SLOT_PLAIN] += rate * notional + a_share * abs(quantity)
+        due = commission_due(slot_f[slot, SLOT_PLAIN], slot_f[slot, SLOT_NOTIONAL], minimum, maximum)
         commission = due - slot_f[slot, SLOT_CHARGED]
         slot_f[slot, SLOT_CHARGED] = due
 
@@ -147,8 +178,8 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         k += 1
         if capped:
             used[i] += abs(quantity)
-            if left[slot] != 0.0:
-                record_event(state, tape, t, E_VOLUME_CAP, i, left[slot] + quantity, left[slot], 0.0)
+        if left[slot] != 0.0:
+            record_event(state, tape, t, reason, i, left[slot] + quantity, left[slot], 0.0)
     state.i[TAPE_FILLS] = k
     state.f[CASH] -= spent
     row[L_COMMISSION] += commissions

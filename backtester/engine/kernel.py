@@ -59,7 +59,7 @@ def advance(state, market, rules, plan, tape, end):
             if not _has_room(state, market, tape, t, NO_ORDERS):
                 return t, TAPE_FULL
             run_session(state, market, rules, tape, t)
-            code = HALT if check_breakers(state, rules, tape, t) else DONE
+            code = HALT if check_breakers(state, market, rules, tape, t) else DONE
             tape.ledger[t, L_STATUS] = state.i[STATUS]
             if state.i[TAPE_FILLS] > state.i[TOLD_FILLS]:  # some may be from the close of the session before
                 code |= FILL
@@ -90,7 +90,15 @@ def _has_row(plan, t):
 
 @kernel
 def _has_room(state, market, tape, t, orders):
-    """Whether the tape can take the worst case of one phase."""
+    """Whether the tape can take the worst case of one phase.
+
+    Events of a session phase: two for every action (split, dividend) and one for every settlement; for every slot two
+    for a split of its order, one for a settlement, two for an attempt to fill (cut, left waiting), one for a trip.
+    Of a decision phase: for every symbol one for its eligibility, its cap, its sector, what it replaces and what is
+    refused of its target; for every explicit order that is new one, for every slot one for being replaced or cancelled
+    and two for an attempt at once. Either is at most eight a slot and what stands below for actions and for the book.
+    Orders: those of targets, flattening and explicit ones, and once more those that are sized at their fill.
+    """
     slots = state.shares.size + state.i[EXPLICIT] + orders
     actions = market.action_first[t + 1] - market.action_first[t] + market.end_first[t + 1] - market.end_first[t]
     return (

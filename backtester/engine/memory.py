@@ -19,9 +19,11 @@ from backtester.engine.types import (
     PEAK,
     PLAN_INTS,
     PREVIOUS_EQUITY,
+    REARMED_ON,
     SESSION,
     SLOT_FLOATS,
     SLOT_INTS,
+    START_EQUITY,
     STATE_FLOATS,
     STATE_INTS,
     TAPE_EVENTS,
@@ -53,8 +55,9 @@ def new_state(symbols: int, cash: float) -> State:
         order_i=np.zeros((slots, SLOT_INTS), np.int64),
         order_f=np.zeros((slots, SLOT_FLOATS)),
     )
-    for k in (CASH, EQUITY, PEAK, PREVIOUS_EQUITY):
+    for k in (CASH, EQUITY, PEAK, PREVIOUS_EQUITY, START_EQUITY):
         state.f[k] = cash
+    state.i[REARMED_ON] = -1
     return state
 
 

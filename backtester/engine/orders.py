@@ -22,6 +22,7 @@ from backtester.engine.types import (
     SLOT_MOMENT,
     SLOT_NOTIONAL,
     SLOT_ORIGIN,
+    SLOT_PLAIN,
     SLOT_SYMBOL,
     SLOT_WEIGHT,
     TAPE_ORDERS,
@@ -58,6 +59,14 @@ def difference(desired, held):
 
 
 @kernel
+def shrinking(held, quantity):
+    """What is left of an order while the book is REDUCING: what makes the position smaller, and no more."""
+    if held * quantity >= 0.0:
+        return 0.0
+    return quantity if abs(quantity) <= abs(held) * (1.0 + FRACTION) else -held
+
+
+@kernel
 def record_order(counters, order_i, order_f, t, symbol, moment, origin, shares):
     """Put an order on the tape (its tables ``order_i``, ``order_f``) once its shares are known; return its id."""
     k = counters[TAPE_ORDERS]
@@ -80,6 +89,7 @@ def fill_slot(left, slot_i, slot_f, slot, symbol, moment, origin, shares, order_
     slot_i[slot, SLOT_ORIGIN] = origin
     slot_f[slot, SLOT_WEIGHT] = weight
     slot_f[slot, SLOT_NOTIONAL] = 0.0
+    slot_f[slot, SLOT_PLAIN] = 0.0
     slot_f[slot, SLOT_CHARGED] = 0.0
 
 

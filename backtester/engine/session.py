@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backtester.engine.charges import borrow_fee, interest
+from backtester.engine.charges import borrow_fee, interest, weighted_shorts
 from backtester.engine.compile import kernel
 from backtester.engine.fills import fill_moment
 from backtester.engine.orders import cancel, cancel_symbol, compact, cut
@@ -58,7 +58,10 @@ def run_session(state, market, rules, tape, t):
 @kernel
 def _carry(state, rules, tape, t, days):
     short_value = state.f[SHORT_VALUE]
-    fee = borrow_fee(rules.f[BORROW], short_value, days)
+    yearly = rules.f[BORROW] * short_value
+    if rules.borrow.shape[0] > 0:  # the rates of the evening before
+        yearly = weighted_shorts(rules.borrow[rules.borrow_row[t - 1]], state.shares, state.mark)
+    fee = borrow_fee(yearly, days)
     earned = interest(rules.f[CREDIT], rules.f[DEBIT], state.f[CASH] - short_value, days)
     state.f[CASH] += earned - fee
     tape.ledger[t, L_BORROW] = fee
@@ -105,9 +108,9 @@ def _split_order(state, tape, t, slot, ratio, unit):
         return
     after = cut(before * ratio, unit)
     record_event(state, tape, t, E_ORDER_SPLIT, state.order_i[slot, SLOT_SYMBOL], before, after, ratio)
+    state.order_shares[slot] = after
     if after == 0.0:
         cancel(state, tape, t, slot)
-    state.order_shares[slot] = after
 
 
 @kernel

@@ -17,11 +17,17 @@ from backtester.engine.types import (
 @kernel
 def record_event(state, tape, t, code, item, before, after, amount):
     """One event of session ``t``; what item and numbers are stands in ``types.EVENTS``."""
-    k = state.i[TAPE_EVENTS]
-    tape.event_i[k, EVENT_SESSION] = t
-    tape.event_i[k, EVENT_CODE] = code
-    tape.event_i[k, EVENT_ITEM] = item
-    tape.event_f[k, EVENT_BEFORE] = before
-    tape.event_f[k, EVENT_AFTER] = after
-    tape.event_f[k, EVENT_AMOUNT] = amount
-    state.i[TAPE_EVENTS] = k + 1
+    write_event(state.i, tape.event_i, tape.event_f, t, code, item, before, after, amount)
+
+
+@kernel
+def write_event(counters, event_i, event_f, t, code, item, before, after, amount):
+    """The same, for loops that leave many: only arrays are handed on."""
+    k = counters[TAPE_EVENTS]
+    event_i[k, EVENT_SESSION] = t
+    event_i[k, EVENT_CODE] = code
+    event_i[k, EVENT_ITEM] = item
+    event_f[k, EVENT_BEFORE] = before
+    event_f[k, EVENT_AFTER] = after
+    event_f[k, EVENT_AMOUNT] = amount
+    counters[TAPE_EVENTS] = k + 1

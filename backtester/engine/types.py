@@ -33,6 +33,7 @@ class Market(NamedTuple):
     volume: Floats  # (T, N) shares
     eligible: Bytes  # (T, N) bits TRADABLE and MEMBER
     returns: Floats  # (T, N) total returns; (0, N) when no setting reads them
+    moves: Floats  # (N, T) the same along the sessions, 0 where unknown; (N, 0) when no setting reads them
     sector: Ints  # (N,) sector codes 0..S-1
     action_first: Ints  # (T+1,) actions of session t are rows action_first[t] to action_first[t+1]
     action_symbol: Ints  # (A,) sorted by session, then symbol; one row a symbol and session
@@ -49,22 +50,38 @@ MEMBER = 2
 
 
 class Rules(NamedTuple):
-    """The settings of a run, as numbers. A cap that is off is infinite, a rate that is off is 0."""
+    """The settings of a run, as numbers. A cap that is off is infinite, a rate or a floor that is off is 0.
 
-    f: Floats  # (len(RULE_FLOATS),)
-    i: Ints  # (len(RULE_INTS),)
+    What differs by symbol stands in a table of K rows beside the row of each session. K = 0: it does not differ, and
+    the number in ``f`` holds for all.
+    """
+
+    f: Floats  # (RULE_FLOATS,)
+    i: Ints  # (RULE_INTS,)
+    slippage: Floats  # (K, N) fractions of the price
+    slippage_row: Ints  # (T,), or (0,) where K = 0
+    borrow: Floats  # (K, N) rates per year
+    borrow_row: Ints  # (T,), or (0,)
+    barred: Bytes  # (K, N) 1 where a symbol is not shortable; K = 0: none ever is
+    barred_row: Ints  # (T,), or (0,)
+    signal: Floats  # (T, SIGNAL) of the scores, NaN where nobody looks; (0, SIGNAL) where nobody ever does
 
 
-# Indices of Rules.f.
-COMMISSION, COMMISSION_MIN, SLIPPAGE, IMPACT, BORROW, CREDIT, DEBIT = range(7)
-LOT, VOLUME_CAP = 7, 8
-TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, NO_TRADE_BAND, MAX_TURNOVER = range(9, 16)
-MAX_DAILY_LOSS, MAX_DRAWDOWN = 16, 17
-RULE_FLOATS = 18
+# Indices of Rules.f. COMMISSION and COMMISSION_MAX are fractions of the notional.
+COMMISSION, COMMISSION_SHARE, COMMISSION_MIN, COMMISSION_MAX, SLIPPAGE, IMPACT, BORROW, CREDIT, DEBIT = range(9)
+LOT, VOLUME_CAP = 9, 10
+TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, NO_TRADE_BAND, MAX_TURNOVER = range(11, 18)
+MAX_DAILY_LOSS, MAX_DRAWDOWN, MAX_PERIOD_LOSS, GUARD_GROSS, GUARD_NET, MIN_FRESH, MAX_UNSCORED = range(18, 25)
+RULE_FLOATS = 25
 
-# Indices of Rules.i.
-FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS = range(5)
-RULE_INTS = 5
+# Indices of Rules.i. EQUAL_SCORES and GUARD_HALTS are 0 or 1.
+FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS, PERIOD, EQUAL_SCORES, GUARD_HALTS = range(8)
+RULE_INTS = 8
+
+# Columns of Rules.signal: the share of the eligible symbols without a score, and how many scores there are if they are
+# all equal (else 0).
+S_UNSCORED, S_EQUAL = range(2)
+SIGNAL = 2
 
 # Rules.i[FILL_AT], and the moment of an order.
 AT_OPEN, AT_CLOSE, AT_SAME_CLOSE = map(np.int64, range(3))
@@ -120,21 +137,23 @@ class State(NamedTuple):
 # Columns of State.order_i: the id is the order's row on the tape, -1 while not yet sized.
 SLOT_SYMBOL, SLOT_MOMENT, SLOT_ID, SLOT_ORIGIN = range(4)
 SLOT_INTS = 4
-# Columns of State.order_f: the weight it will be sized with; notional filled and commission charged so far.
-SLOT_WEIGHT, SLOT_NOTIONAL, SLOT_CHARGED = range(3)
-SLOT_FLOATS = 3
+# Columns of State.order_f: the weight it will be sized with; of its fills so far the notional, the commission before
+# minimum and maximum, and the commission charged.
+SLOT_WEIGHT, SLOT_NOTIONAL, SLOT_PLAIN, SLOT_CHARGED = range(4)
+SLOT_FLOATS = 4
 
 # Indices of State.f.
-CASH, EQUITY, SHORT_VALUE, PEAK, PREVIOUS_EQUITY = range(5)
-STATE_FLOATS = 5
-# Indices of State.i.
-SESSION, PHASE, EXPLICIT, STATUS, HALTED_ON, TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS, TOLD_FILLS = range(9)
-STATE_INTS = 9
+CASH, EQUITY, SHORT_VALUE, PEAK, PREVIOUS_EQUITY, START_EQUITY = range(6)
+STATE_FLOATS = 6
+# Indices of State.i. TRIPPED_ON: the session of the last trip; REARMED_ON: that of the last re-arming, -1 before one.
+SESSION, PHASE, EXPLICIT, STATUS, TRIPPED_ON, TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS, TOLD_FILLS, REARMED_ON = range(10)
+STATE_INTS = 10
 
 # State.i[PHASE]: what comes next for State.i[SESSION].
 SESSION_PHASE, DECISION_PHASE = 0, 1
 # State.i[STATUS].
-ACTIVE, HALTED = 0, 1
+ACTIVE, REDUCING, HALTED = 0, 1, 2
+STATUSES = ("active", "reducing", "halted")
 # State.order_i[:, SLOT_ORIGIN], and the reason of a fill.
 FROM_TARGET, FROM_ORDER, FROM_HALT = 0, 1, 2
 ORIGINS = ("target", "order", "halt")
@@ -211,6 +230,8 @@ EVENTS = (
     ("waits_no_history", "symbol", "shares resting, same, 0"),
     ("replaced", "symbol", "shares left of the old order, shares of the new one (explicit orders: 0), 0"),
     ("cancelled", "symbol", "shares left, 0, 0"),
+    ("waits_not_shortable", "symbol", "shares resting before, shares left, 0"),
+    ("cut_reducing", "symbol", "shares resting before, shares left, 0"),
     ("refused_not_member", "symbol", "weight, 0, 0"),
     ("refused_not_tradable", "symbol", "weight, 0, 0"),
     ("refused_ended", "symbol", "weight or shares, 0, 0"),
@@ -218,10 +239,13 @@ EVENTS = (
     ("refused_below_lot", "symbol", "shares, 0, 0"),
     ("refused_wiped_out", "book", "equity, 0, 0"),
     ("refused_halted", "book", "instructions refused, 0, 0"),
+    ("refused_reducing", "symbol", "shares wanted, shares ordered, 0"),
+    ("refused_not_shortable", "symbol", "shares, 0, 0"),
     ("refused_max_weight", "symbol", "shares, 0, weight that would result"),
     ("refused_max_sector", "symbol", "shares, 0, sector gross that would result"),
     ("refused_max_gross", "symbol", "shares, 0, gross that would result"),
     ("refused_max_net", "symbol", "shares, 0, net that would result"),
+    ("clipped_not_shortable", "symbol", "weight before, after, 0"),
     ("clipped_target_volatility", "book", "volatility before, after, factor"),
     ("clipped_max_weight", "symbol", "weight before, after, 0"),
     ("clipped_max_sector", "sector", "sector gross before, after, factor"),
@@ -232,6 +256,12 @@ EVENTS = (
     ("unknown_volatility", "book", "sessions known, sessions needed, 0"),
     ("halt_daily_loss", "book", "equity before, equity, limit"),
     ("halt_drawdown", "book", "peak, equity, limit"),
+    ("halt_period_loss", "book", "equity before the period, equity, limit"),
+    ("guard_gross", "book", "gross, equity, limit"),
+    ("guard_net", "book", "net without its sign, equity, limit"),
+    ("guard_stale_data", "book", "share with a fresh close, equity, limit"),
+    ("guard_unscored", "book", "share without a score, equity, limit"),
+    ("guard_equal_scores", "book", "scores, equity, 0"),
     ("rearmed", "book", "peak before, peak after, 0"),
 )
 (
@@ -245,6 +275,8 @@ EVENTS = (
     E_NO_HISTORY,
     E_REPLACED,
     E_CANCELLED,
+    E_WAITS_SHORT,
+    E_CUT_REDUCING,
     E_NOT_MEMBER,
     E_NOT_TRADABLE,
     E_ENDED,
@@ -252,10 +284,13 @@ EVENTS = (
     E_BELOW_LOT,
     E_WIPED_OUT,
     E_REFUSED_HALTED,
+    E_REFUSED_REDUCING,
+    E_REFUSED_SHORT,
     E_ORDER_MAX_WEIGHT,
     E_ORDER_MAX_SECTOR,
     E_ORDER_MAX_GROSS,
     E_ORDER_MAX_NET,
+    E_CLIPPED_SHORT,
     E_TARGET_VOLATILITY,
     E_MAX_WEIGHT,
     E_MAX_SECTOR,
@@ -266,8 +301,17 @@ EVENTS = (
     E_UNKNOWN_VOLATILITY,
     E_HALT_DAILY_LOSS,
     E_HALT_DRAWDOWN,
+    E_HALT_PERIOD_LOSS,
+    E_GUARD_GROSS,
+    E_GUARD_NET,
+    E_GUARD_STALE,
+    E_GUARD_UNSCORED,
+    E_GUARD_EQUAL,
     E_REARMED,
 ) = map(np.int64, range(len(EVENTS)))
+# The events of a trip.
+LOSSES = (E_HALT_DAILY_LOSS, E_HALT_DRAWDOWN, E_HALT_PERIOD_LOSS)
+TRIPS = (*LOSSES, E_GUARD_GROSS, E_GUARD_NET, E_GUARD_STALE, E_GUARD_UNSCORED, E_GUARD_EQUAL)
 # The item of an event that concerns the whole book.
 BOOK = np.int64(-1)
 

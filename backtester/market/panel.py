@@ -171,6 +171,13 @@ class Panel:
         """``(T, N)`` total returns from the last known close before `t` to that of `t`; NaN where either is unknown."""
         return self._total_returns[0]
 
+    @cached_property
+    def moves(self) -> Floats:
+        """``(N, T)`` total returns again, along each symbol's sessions, 0 where unknown: what the engine sums up."""
+        returns = self.returns
+        moves: Floats = freeze(np.ascontiguousarray(np.where(np.isfinite(returns), returns, 0.0).T))
+        return moves
+
     @property
     def adj_close(self) -> Floats:
         """``(T, N)`` total-return index in the price of the first known close; NaN where the close is unknown.

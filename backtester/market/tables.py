@@ -6,7 +6,7 @@ import csv
 import hashlib
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -355,7 +355,7 @@ def _joined(parts: list[Table]) -> Table:
 
 def in_order(
     heads: Sequence[Head], work: Callable[[Block], Read], progress: Progress, what: str = "reading"
-) -> Iterator[tuple[int, Read]]:
+) -> Generator[tuple[int, Read], None, None]:
     """Work on all blocks of all files on two threads; the results in the order of the files, with the file's position.
 
     A few blocks are in memory at a time. `progress` hears of bytes read, of all bytes.

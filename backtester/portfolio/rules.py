@@ -7,6 +7,9 @@ import math
 import numpy as np
 
 from backtester.engine import types as t
+from backtester.errors import ConfigError
+from backtester.market.panel import Panel
+from backtester.portfolio.rates import Rates, bar_shorts, read_spans, resolve
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 
 _FREE = Costs(commission_bps=0.0, slippage_bps=0.0, borrow_rate=0.0, debit_rate=0.0)
@@ -17,27 +20,42 @@ _SIZE_AT = {"decision": t.SIZE_AT_DECISION, "fill": t.SIZE_AT_FILL}
 _CAP_ON = {"average": t.CAP_ON_AVERAGE, "session": t.CAP_ON_SESSION}
 
 
-def to_rules(costs: Costs | None, risk: RiskLimits | None, execution: Execution, stops: int = 0) -> t.Rules:
-    """The two arrays of :class:`~backtester.engine.types.Rules`, both new, writable and C-contiguous.
+def to_rules(
+    costs: Costs | None,
+    risk: RiskLimits | None,
+    execution: Execution,
+    stops: int = 0,
+    panel: Panel | None = None,
+    signal: t.Floats | None = None,
+) -> t.Rules:
+    """The arrays of :class:`~backtester.engine.types.Rules`, all new (but ``signal``), writable and C-contiguous.
 
     Basis points become fractions (``COMMISSION`` and ``SLIPPAGE`` are rates of the notional). What is off is infinite
-    where it is a cap (volume cap, volatility target, caps on weights, turnover, losses), 0 where it is a rate or the
-    no-trade band, and 0 for the cooldown.
+    where it is a cap (volume cap, volatility target, caps on weights, turnover, losses, guards), 0 where it is a rate,
+    a floor or the no-trade band, and 0 for the cooldown. Tables that are not needed have no row.
 
     Args:
         costs: what trading and financing cost; None: everything is free, interest included.
         risk: layers and breakers; None: every one is off.
         execution: when and how orders fill.
         stops: the bits FILL and HALT for which the kernel is to stop.
+        panel: what symbols and dates of rates and not-shortable lists are looked up in; needed only if there are any.
+        signal: (T, SIGNAL) as `backtester.inputs.signal_quality` makes it, shared and not copied, so that rows can be
+            filled in later; None: the guards of the signal never look.
+
+    Raises:
+        DataError: rates or a not-shortable list do not fit the panel.
     """
     costs = _FREE if costs is None else costs
     risk = _NO_LIMITS if risk is None else risk
     f = np.zeros(t.RULE_FLOATS, dtype=np.float64)
     f[t.COMMISSION] = costs.commission_bps / 1e4
+    f[t.COMMISSION_SHARE] = costs.commission_per_share
     f[t.COMMISSION_MIN] = costs.commission_min
-    f[t.SLIPPAGE] = costs.slippage_bps / 1e4
+    f[t.COMMISSION_MAX] = math.inf if costs.commission_max_bps is None else costs.commission_max_bps / 1e4
+    f[t.SLIPPAGE] = _default(costs.slippage_bps) / 1e4
     f[t.IMPACT] = costs.impact
-    f[t.BORROW] = costs.borrow_rate
+    f[t.BORROW] = _default(costs.borrow_rate)
     f[t.CREDIT] = costs.credit_rate
     f[t.DEBIT] = costs.debit_rate
     f[t.LOT] = execution.lot
@@ -51,6 +69,11 @@ def to_rules(costs: Costs | None, risk: RiskLimits | None, execution: Execution,
     f[t.MAX_TURNOVER] = _cap(risk.max_turnover)
     f[t.MAX_DAILY_LOSS] = _cap(risk.max_daily_loss)
     f[t.MAX_DRAWDOWN] = _cap(risk.max_drawdown)
+    f[t.MAX_PERIOD_LOSS] = _cap(risk.max_period_loss)
+    f[t.GUARD_GROSS] = _cap(risk.guard_gross)
+    f[t.GUARD_NET] = _cap(risk.guard_net)
+    f[t.MIN_FRESH] = 0.0 if risk.min_fresh is None else risk.min_fresh
+    f[t.MAX_UNSCORED] = _cap(risk.max_unscored)
 
     i = np.zeros(t.RULE_INTS, dtype=np.int64)
     i[t.FILL_AT] = _FILL_AT[execution.fill]
@@ -58,7 +81,44 @@ def to_rules(costs: Costs | None, risk: RiskLimits | None, execution: Execution,
     i[t.CAP_ON] = _CAP_ON[execution.cap_on]
     i[t.COOLDOWN] = 0 if risk.cooldown is None else risk.cooldown
     i[t.STOPS] = stops
-    return t.Rules(f, i)
+    i[t.PERIOD] = risk.period
+    i[t.EQUAL_SCORES] = risk.guard_equal_scores
+    i[t.GUARD_HALTS] = risk.guard_action == "halt"
+
+    slippage, slippage_row = _table(costs.slippage_bps, panel)
+    borrow, borrow_row = _table(costs.borrow_rate, panel)
+    spans = read_spans(costs.not_shortable)
+    barred, barred_row = np.zeros((0, 0), np.uint8), np.zeros(0, np.int64)
+    if len(spans):
+        barred, barred_row = bar_shorts(spans, _needed(panel, "costs.not_shortable"))
+    return t.Rules(
+        f=f,
+        i=i,
+        slippage=slippage / 1e4,
+        slippage_row=slippage_row,
+        borrow=borrow,
+        borrow_row=borrow_row,
+        barred=barred,
+        barred_row=barred_row,
+        signal=np.zeros((0, t.SIGNAL)) if signal is None else signal,
+    )
+
+
+def _default(value: float | Rates) -> float:
+    return value.default if isinstance(value, Rates) else value
+
+
+def _table(value: float | Rates, panel: Panel | None) -> tuple[t.Floats, t.Ints]:
+    """Rows and the row of each session; none where one number holds for all."""
+    if not isinstance(value, Rates) or not (value.symbols or value.table or value.tiers):
+        return np.zeros((0, 0)), np.zeros(0, np.int64)
+    return resolve(value, _needed(panel, "a bt.Rates"))
+
+
+def _needed(panel: Panel | None, what: str) -> Panel:
+    if panel is None:
+        raise ConfigError(f"{what} names symbols and dates: it needs a panel to look them up in.")
+    return panel
 
 
 def _cap(value: float | None) -> float:

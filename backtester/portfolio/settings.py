@@ -8,13 +8,18 @@ that two equal settings are equal, hashable and print alike. A setting that make
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from backtester.errors import BacktesterError, ConfigError, StrategyError, did_you_mean
+from backtester.portfolio.rates import Rates, describe, read_spans
+from backtester.portfolio.rows import Rows
 
 
 def _number(
@@ -26,6 +31,7 @@ def _number(
     below: float = math.inf,
     most: float = math.inf,
     optional: bool = False,
+    otherwise: str = "",
     error: type[BacktesterError] = ConfigError,
 ) -> None:
     """Replace the field ``key`` by a float with ``above < value < below`` and ``least <= value <= most``."""
@@ -42,7 +48,7 @@ def _number(
         for word, bound in (("above", above), ("at least", least), ("below", below), ("at most", most))
         if math.isfinite(bound)
     ]
-    allowed = " ".join(["a finite number", " and ".join(bounds)]).strip() + (", or None" if optional else "")
+    allowed = " ".join(["a finite number", " and ".join(bounds)]).strip() + (", or None" if optional else otherwise)
     raise error(f"{type(owner).__name__}.{key} is {value!r}; it must be {allowed}.")
 
 
@@ -56,40 +62,87 @@ def _choice(owner: object, key: str, allowed: Collection[object], error: type[Ba
     raise error(f"{type(owner).__name__}.{key} is {value!r}; it must be one of {listed}.{hint}")
 
 
+def _sessions(owner: object, key: str, otherwise: str = "") -> None:
+    """Insist that the field ``key`` is a whole number of sessions, at least 1."""
+    value = getattr(owner, key)
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        what = f"{type(owner).__name__}.{key} is {value!r}"
+        raise ConfigError(f"{what}; it must be a whole number of sessions, at least 1{otherwise}.")
+    object.__setattr__(owner, key, int(value))
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
     """What trading and financing cost. Rates are per year and accrue on calendar days, actual/360.
 
     Attributes:
         commission_bps: commission in basis points of the shares times the fill price; at least 0.
+        commission_per_share: commission in currency a share, beside the basis points; at least 0.
         commission_min: least commission of an order over its whole life, in currency; at least 0. Charged with the
             first share; an order that never fills pays nothing.
-        slippage_bps: distance of the fill price from the market price, against the trader, in basis points; at least 0.
+        commission_max_bps: largest commission of an order, in basis points of what it has traded; at least 0. It holds
+            where it disagrees with the minimum. None: no maximum.
+        slippage_bps: distance of the fill price from the market price, against the trader, in basis points; at least 0,
+            or :class:`~backtester.portfolio.rates.Rates` by symbol and date.
         impact: coefficient of square-root impact, which adds ``impact * sigma * sqrt(shares / average volume)`` to the
             slippage, ``sigma`` and the average over the 20 sessions before the fill; at least 0, and 0 is none.
-        borrow_rate: fee per year on the value of what is held short, as a fraction; at least 0.
+        borrow_rate: fee per year on the value of what is held short, as a fraction; at least 0, or ``Rates``.
         credit_rate: interest per year on free cash (cash less short value) while it is positive, as a fraction;
             above -1.
         debit_rate: interest per year paid on free cash while it is negative, as a fraction; above -1.
+        not_shortable: symbols in which no short position may be opened or made larger, or a table of them: a DataFrame
+            with the columns ``symbol``, ``start`` and ``end``, or tuples, from `start` up to, and not including, `end`
+            (missing: always, still). Symbols that the panel does not have are left out, but not all may be. Kept as
+            sorted names, or as :class:`~backtester.portfolio.rows.Rows` where there are dates.
 
     Raises:
-        ConfigError: a value is no finite number in its range.
+        ConfigError: a value is no finite number in its range, or a table cannot be read.
     """
 
     commission_bps: float = 1.0
+    commission_per_share: float = 0.0
     commission_min: float = 0.0
-    slippage_bps: float = 5.0
+    commission_max_bps: float | None = None
+    slippage_bps: float | Rates = 5.0
     impact: float = 0.0
-    borrow_rate: float = 0.005
+    borrow_rate: float | Rates = 0.005
     credit_rate: float = 0.0
     debit_rate: float = 0.05
+    not_shortable: Any = ()
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for key in ("commission_bps", "commission_min", "slippage_bps", "impact", "borrow_rate"):
+        for key in ("commission_bps", "commission_per_share", "commission_min", "impact"):
             _number(self, key, least=0.0)
+        _number(self, "commission_max_bps", least=0.0, optional=True)
+        for key in ("slippage_bps", "borrow_rate"):
+            if not isinstance(getattr(self, key), Rates):
+                _number(self, key, least=0.0, otherwise=", or a bt.Rates")
         _number(self, "credit_rate", above=-1.0)
         _number(self, "debit_rate", above=-1.0)
+        spans = read_spans(self.not_shortable)
+        dated = not all(np.isnat(days).all() for days in spans.columns)
+        object.__setattr__(self, "not_shortable", spans if dated else spans.names)
+
+    @classmethod
+    def preset(cls, name: str) -> Costs:
+        """The costs of an entry of ``bt.COST_PRESETS``, which says what they stand for and what they leave out.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        from backtester.portfolio.presets import COST_PRESETS  # it is made of costs
+
+        if name not in COST_PRESETS:
+            hint = did_you_mean(str(name), COST_PRESETS)
+            raise ConfigError(f"there are no costs {name!r}; there are {', '.join(COST_PRESETS)}.{hint}")
+        return COST_PRESETS[name].costs
+
+    def describe(self) -> dict[str, Any]:
+        """Every field as plain JSON data, for the record of a run; of a table its size and hash."""
+        told = {field.name: describe(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        barred = self.not_shortable
+        return told | {"not_shortable": barred.describe() if isinstance(barred, Rows) else list(barred)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +164,17 @@ class RiskLimits:
         max_daily_loss: the book is halted when one session loses at least this fraction of the equity before it;
             between 0 and 1.
         max_drawdown: the book is halted when equity is at least this fraction below its peak; between 0 and 1.
-        cooldown: sessions after which a halted book is active again, a whole number of at least 1. None: only
-            :class:`Rearm` ends a halt.
+        max_period_loss: the book is halted when ``period`` sessions lose at least this fraction; between 0 and 1.
+        period: sessions of that loss, a whole number of at least 1.
+        guard_gross: the guard acts when gross exposure at the marks is above this; above 0.
+        guard_net: the same of net exposure without its sign; at least 0.
+        min_fresh: the guard acts when the share of members with a close today is below this; above 0, at most 1.
+        max_unscored: the guard acts when the share of eligible symbols without a score is above this; at least 0,
+            below 1.
+        guard_equal_scores: whether the guard acts when all scores are equal.
+        guard_action: what a guard does: ``"reduce"`` lets only orders pass that shrink a position, ``"halt"`` halts.
+        cooldown: sessions after which a book that is halted or reducing is active again, a whole number of at least 1.
+            None: only :class:`Rearm` ends it.
 
     Raises:
         ConfigError: a value is neither None nor a finite number in its range.
@@ -127,23 +189,49 @@ class RiskLimits:
     max_turnover: float | None = None
     max_daily_loss: float | None = 0.05
     max_drawdown: float | None = None
+    max_period_loss: float | None = None
+    period: int = 5
+    guard_gross: float | None = None
+    guard_net: float | None = None
+    min_fresh: float | None = None
+    max_unscored: float | None = None
+    guard_equal_scores: bool = False
+    guard_action: Literal["reduce", "halt"] = "reduce"
     cooldown: int | None = None
+
+    def without_breakers(self) -> RiskLimits:
+        """The same layers, with every breaker and guard off."""
+        return dataclasses.replace(
+            self,
+            max_daily_loss=None,
+            max_drawdown=None,
+            max_period_loss=None,
+            guard_gross=None,
+            guard_net=None,
+            min_fresh=None,
+            max_unscored=None,
+            guard_equal_scores=False,
+        )
 
     def __post_init__(self) -> None:
         """Check every field."""
-        for key in ("max_weight", "max_sector", "max_gross", "target_volatility", "max_turnover"):
+        for key in ("max_weight", "max_sector", "max_gross", "target_volatility", "max_turnover", "guard_gross"):
             _number(self, key, above=0.0, optional=True)
-        for key in ("max_net", "no_trade_band"):
+        for key in ("max_net", "no_trade_band", "guard_net"):
             _number(self, key, least=0.0, optional=True)
-        for key in ("max_daily_loss", "max_drawdown"):
+        for key in ("max_daily_loss", "max_drawdown", "max_period_loss"):
             _number(self, key, above=0.0, below=1.0, optional=True)
-        cooldown = self.cooldown
-        if cooldown is not None:
-            if isinstance(cooldown, bool) or not isinstance(cooldown, Integral) or cooldown < 1:
-                raise ConfigError(
-                    f"RiskLimits.cooldown is {cooldown!r}; it must be a whole number of sessions, at least 1, or None."
-                )
-            object.__setattr__(self, "cooldown", int(cooldown))
+        _number(self, "min_fresh", above=0.0, most=1.0, optional=True)
+        _number(self, "max_unscored", least=0.0, below=1.0, optional=True)
+        _sessions(self, "period")
+        if self.cooldown is not None:
+            _sessions(self, "cooldown", ", or None")
+        if not isinstance(self.guard_equal_scores, bool | np.bool_):
+            raise ConfigError(
+                f"RiskLimits.guard_equal_scores is {self.guard_equal_scores!r}; it must be True or False."
+            )
+        object.__setattr__(self, "guard_equal_scores", bool(self.guard_equal_scores))
+        _choice(self, "guard_action", ("reduce", "halt"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +313,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Rearm:
-    """End a halt: the book is active again, and the peak of the drawdown becomes the equity of the day."""
+    """End a halt or REDUCING: the book is active again, and losses are counted from the equity of the day on."""
 
 
 def _symbol(owner: Order | Cancel) -> None:

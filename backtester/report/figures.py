@@ -43,7 +43,8 @@ TRADING = (
     Figure("sessions held", "holding_period", w.one),
     Figure("fills", "fills", w.count),
     Figure("round trips", "trades", w.count),
-    Figure("of them won", "trade_hit_rate", w.percent, 1),
+    Figure("open round trips", "trades_open", w.count),
+    Figure("round trips won", "trade_hit_rate", w.percent, 1),
     Figure("their profit factor", "trade_profit_factor", w.plain, 1),
 )
 BOOK = (
@@ -55,13 +56,15 @@ BOOK = (
 # Label, long, short.
 LEGS = (
     ("return a year", Figure("long", "return_long", w.signed, 1), Figure("short", "return_short", w.signed, 1)),
+    ("costs a year", Figure("long", "cost_long", w.percent), Figure("short", "cost_short", w.percent)),
     ("exposure", Figure("long", "exposure_long", w.percent), Figure("short", "exposure_short", w.percent)),
     ("names", Figure("long", "names_long", w.one), Figure("short", "names_short", w.one)),
 )
 BENCHMARK = (
     Figure("its CAGR", "benchmark_cagr", w.signed),
+    Figure("its volatility", "benchmark_volatility", w.percent),
     Figure("its Sharpe ratio", "benchmark_sharpe", w.plain),
-    Figure("alpha a year", "alpha", w.signed, 1),
+    Figure("alpha", "alpha", w.signed, 1),
     Figure("beta", "beta", w.plain),
     Figure("correlation", "correlation", w.plain),
     Figure("tracking error", "tracking_error", w.percent),

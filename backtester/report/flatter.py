@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-try:
-    from backtester.portfolio.presets import COST_PRESETS
-except ModuleNotFoundError:  # TODO(H7): until the presets are merged
-    COST_PRESETS = {}  # type: ignore[misc, unused-ignore]
+from backtester.portfolio.presets import COST_PRESETS
 
 
 def flattering(settings: Mapping[str, Any], *, shorted: bool = True) -> list[str]:
@@ -58,8 +55,8 @@ def _of_costs(costs: Mapping[str, Any], shorted: bool) -> list[str]:
 
 def _of_preset(costs: Mapping[str, Any], name: str | None) -> list[str]:
     """What the preset leaves out that the costs were made of, or are the same as."""
-    if name is None:
-        name = next((key for key, preset in COST_PRESETS.items() if preset.costs.describe() == costs), None)
+    same = (key for key, preset in COST_PRESETS.items() if preset.costs.describe() == costs)
+    name = name or next(same, "")
     if name not in COST_PRESETS:
         return []
     return [f"the costs of {name!r} leave out {COST_PRESETS[name].leaves_out.replace(';', ',')}"]

@@ -178,7 +178,8 @@ class Summary:
                     f"{first} to {low}, {_back(back)}, {length} sessions", width, label=f"{depth:>7}  "
                 )
             ]
-        return layout.titled("Worst drawdowns", lines)
+        longest = w.sessions(self._facts["metrics"]["longest_drawdown_sessions"])
+        return layout.titled("Worst drawdowns", [*lines, Text(f"the longest took {longest}", style="dim")])
 
     def _trading(self, width: int) -> list[Text]:
         metrics = self._facts["metrics"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from backtester.engine.types import FILL_SESSION, FILL_SYMBOL, ORDER_SESSION, ORDER_SYMBOL
 
 if TYPE_CHECKING:
+    from backtester.metrics import Metrics
     from backtester.result.record import Result
 
 
@@ -44,6 +46,8 @@ def record_hash(result: Result) -> str:
     _array(digest, result.dates.astype("datetime64[D]").astype(np.int64))
     for table in (result.tape.ledger, result.tape.event_i, result.tape.event_f, *result.resting_orders):
         _array(digest, table)
+    if result.without_breakers is not None:
+        _text(digest, plain(result.without_breakers))
     if result.attribution is not None:
         for table in result.attribution:
             _array(digest, table)
@@ -51,6 +55,14 @@ def record_hash(result: Result) -> str:
         _text(digest, result.benchmark.name)
         _array(digest, result.benchmark.returns)
     return digest.hexdigest()
+
+
+def plain(metrics: Metrics) -> Metrics:
+    """Figures as JSON can hold them, without NaN and infinity: None."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
 
 
 def _text(digest: Any, value: Any) -> None:

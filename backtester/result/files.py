@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from backtester.engine import legs as lg
 from backtester.engine import types as t
 from backtester.errors import RunError
-from backtester.metrics import Benchmark
+from backtester.metrics import Benchmark, Metrics
 from backtester.result.attribution import Attribution
 from backtester.result.resting import Resting
 from backtester.result.tables import EVENT_NAMES, LEGS, MOMENTS, SIDES, about
@@ -226,10 +227,16 @@ def assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         "source": run["hashes"]["panel"],
         "cash": run["cash"],
         "benchmark": benchmark,
+        "without_breakers": _figures(run["without_breakers"]),
         "parts": attribution,
         "content_hash": run["hashes"]["content"],
         "record_hash": run["hashes"]["record"],
     }
+
+
+def _figures(written: dict[str, Any] | None) -> Metrics | None:
+    """Figures as they were before JSON: null is NaN."""
+    return None if written is None else {key: math.nan if value is None else value for key, value in written.items()}
 
 
 def _attribution(legs: _Reader, trades: _Reader, symbols: tuple[str, ...], dates: np.ndarray) -> Attribution:

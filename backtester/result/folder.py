@@ -20,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 import os
 import platform
 import shutil
@@ -32,6 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backtester.errors import RunError
 from backtester.result import files
+from backtester.result.digest import plain
 
 if TYPE_CHECKING:
     from backtester.result.record import Result
@@ -134,8 +134,9 @@ def _write_files(result: Result, folder: Path, extra: Mapping[str, Extra]) -> No
         "symbols": list(result.symbols),
         "attributed": result.attribution is not None,
         "benchmark": None if result.benchmark is None else result.benchmark.name,
+        "without_breakers": None if result.without_breakers is None else plain(result.without_breakers),
     }
-    metrics = {name: _finite_or_none(value) for name, value in result.metrics.items()}
+    metrics = plain(result.metrics)
     texts: dict[str, Extra] = {RUN: json.dumps(about_run, indent=1), METRICS: json.dumps(metrics, indent=1), **extra}
     for name, text in texts.items():
         if isinstance(text, str):
@@ -173,8 +174,3 @@ def _version(package: str) -> str:
     with contextlib.suppress(PackageNotFoundError):
         return version(package)
     return "unknown"
-
-
-def _finite_or_none(value: float | int | str) -> float | int | str | None:
-    """JSON has no NaN and no infinity."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value

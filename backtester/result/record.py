@@ -42,6 +42,8 @@ class Result:
         source: the market data, or its fingerprint. A fingerprint takes longer than a run, so it is taken on demand.
         cash: equity before the first session.
         benchmark: its name and its returns (T,), NaN where they are not known; None: there is none.
+        without_breakers: the figures of the same run without breakers, where one tripped and `backtester.run` made that
+            run too; else None.
         parts: what each side and each round trip earned; None: taken from the tape and the market data on demand, and
             not known where `source` is a fingerprint.
     """
@@ -56,6 +58,7 @@ class Result:
     source: Panel | str
     cash: float
     benchmark: Benchmark | None = None
+    without_breakers: Metrics | None = None
     parts: Attribution | None = None
 
     def __post_init__(self) -> None:
@@ -172,7 +175,7 @@ class Result:
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """A row a session, by date: ``engine.types.LEDGER_COLUMNS``, ``status`` as ``active`` or ``halted``.
+        """A row a session, by date: ``engine.types.LEDGER_COLUMNS``, ``status`` as a word of ``STATUSES``.
 
         Flows (from ``price_pnl`` to ``traded``) are those of the session, all costs positive when paid; ``interest`` is
         positive when earned.

@@ -10,7 +10,9 @@ import numpy as np
 
 from backtester.engine.types import (
     E_CANCELLED,
+    E_CUT_REDUCING,
     E_ORDER_SPLIT,
+    E_REFUSED_REDUCING,
     E_REPLACED,
     E_SETTLEMENT,
     E_SPLIT,
@@ -88,9 +90,10 @@ def order_outcomes(tape: Tape, resting: Ints) -> tuple[Floats, Ints]:
     status[rests] = np.where(filled[rests] != 0.0, PARTIAL, RESTING)
 
     changes = _changes(tape)
-    split = np.unique(tape.event_i[tape.event_i[:, EVENT_CODE] == E_ORDER_SPLIT, EVENT_ITEM])
+    codes = tape.event_i[:, EVENT_CODE]
+    changed = np.unique(tape.event_i[np.isin(codes, (E_ORDER_SPLIT, E_CUT_REDUCING, E_REFUSED_REDUCING)), EVENT_ITEM])
     short_of = np.abs(tape.order_f - filled) > _ROUNDING * np.abs(tape.order_f)
-    unclear = np.flatnonzero(~rests & (short_of | np.isin(tape.order_i[:, ORDER_SYMBOL], split)))
+    unclear = np.flatnonzero(~rests & (short_of | np.isin(tape.order_i[:, ORDER_SYMBOL], changed)))
     fills = _fills_of(tape, unclear)
     created = tape.order_i[unclear][:, [ORDER_SESSION, ORDER_SYMBOL]].tolist()
     for order, shares, (session, symbol) in zip(unclear.tolist(), tape.order_f[unclear].tolist(), created, strict=True):
@@ -99,7 +102,7 @@ def order_outcomes(tape: Tape, resting: Ints) -> tuple[Floats, Ints]:
 
 
 class _Change:
-    """An event that ends or splits one resting order of a symbol. It is matched with one order only."""
+    """An event that ends, splits or cuts one resting order of a symbol. It is matched with one order only."""
 
     __slots__ = ("after", "before", "code", "session", "used")
 
@@ -111,10 +114,15 @@ _session = attrgetter("session")
 
 
 def _changes(tape: Tape) -> dict[int, list[_Change]]:
-    """The events that may have ended or split an order, by symbol, in tape order."""
+    """The events that may have ended, split or cut an order, by symbol, in tape order.
+
+    What is refused whole is left out: an explicit order that never rested, or one that REDUCING cut to nothing, which
+    is cancelled if nothing else has become of it.
+    """
     found: dict[int, list[_Change]] = defaultdict(list)
     codes = tape.event_i[:, EVENT_CODE]
-    rows = np.flatnonzero((codes == E_REPLACED) | (codes == E_CANCELLED) | (codes == E_ORDER_SPLIT))
+    cut = (codes == E_REFUSED_REDUCING) & (tape.event_f[:, EVENT_AFTER] != 0.0)
+    rows = np.flatnonzero(cut | np.isin(codes, (E_REPLACED, E_CANCELLED, E_ORDER_SPLIT, E_CUT_REDUCING)))
     columns = tape.event_i[rows][:, [EVENT_SESSION, EVENT_CODE, EVENT_ITEM]].tolist()
     numbers = tape.event_f[rows][:, [EVENT_BEFORE, EVENT_AFTER]].tolist()
     for (session, code, symbol), (before, after) in zip(columns, numbers, strict=True):
@@ -141,8 +149,9 @@ def _outcome(shares: float, created: int, fills: list[tuple[int, float]], change
         change = changes[k]
         if change.used:
             continue
-        # A split comes before the fills of its session, a replacement or a cancellation after them.
-        while done < len(fills) and fills[done][0] < change.session + (change.code != E_ORDER_SPLIT):
+        # A split and a cut at the fill come before the fills of their session, everything else after them.
+        before_fills = change.code in (E_ORDER_SPLIT, E_REFUSED_REDUCING)
+        while done < len(fills) and fills[done][0] < change.session + (not before_fills):
             left -= fills[done][1]
             done += 1
         if abs(left) <= _ROUNDING * abs(shares):
@@ -150,7 +159,7 @@ def _outcome(shares: float, created: int, fills: list[tuple[int, float]], change
         if not abs(change.before - left) <= _ROUNDING * abs(left):  # another order's, or (NaN) one not yet sized
             continue
         change.used = True
-        if change.code != E_ORDER_SPLIT:
+        if change.code in (E_REPLACED, E_CANCELLED):
             return REPLACED if change.code == E_REPLACED else CANCELLED
         left = change.after
         if left == 0.0:

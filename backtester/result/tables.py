@@ -113,8 +113,7 @@ def resting(result: Result) -> pd.DataFrame:
 def ledger(result: Result) -> pd.DataFrame:
     """See :attr:`Result.ledger`."""
     frame = pd.DataFrame(result.tape.ledger, columns=list(t.LEDGER_COLUMNS), index=_index(result))
-    halted = result.tape.ledger[:, t.L_STATUS].astype(np.int64)
-    return frame.assign(status=_names(("active", "halted"), halted))
+    return frame.assign(status=_names(t.STATUSES, result.tape.ledger[:, t.L_STATUS].astype(np.int64)))
 
 
 def positions(result: Result) -> pd.DataFrame:
