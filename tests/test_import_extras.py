@@ -14,6 +14,8 @@ from vendor_files import HEADER, imported, quarantined, write
 from backtester.cli.importing import read_lags
 from backtester.errors import ConfigError, DataError
 from backtester.market.dataset import load_panel
+from backtester.market.extras import lag_columns
+from backtester.market.gather import Bars
 from backtester.market.ingest import Extra, import_files
 from backtester.market.panel import Panel
 
@@ -238,3 +240,12 @@ def test_lags_as_they_are_typed(tmp_path: Path) -> None:
             read_lags(files, given)
     with pytest.raises(ConfigError, match=r"--carry is for files given with --extra"):
         read_lags([], [], 5)
+
+
+def test_a_lag_leaves_nothing_where_there_is_no_bar() -> None:
+    """What the check of an import sees is what a load gives: a cell without a row holds nothing."""
+    present = np.array([[True, True], [True, False], [True, True]])
+    mood = np.where(present, np.arange(6.0).reshape(3, 2), NAN)
+    bars = Bars(np.array(DAYS[:3], dtype="datetime64[D]"), ["A", "B"], present, {"mood": mood})
+    lag_columns(bars, {"mood": 1})
+    np.testing.assert_array_equal(bars.values["mood"], [[NAN, NAN], [0, NAN], [2, NAN]])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from backtester.market import store
+from backtester.market.check import check_dataset
 from backtester.market.dataset import load_panel
 from backtester.market.ingest import ImportReport, import_files
 
@@ -69,6 +73,28 @@ def test_sp500_panel(sp500: ImportReport) -> None:
     per_day = panel.member.sum(axis=1)
     assert per_day[0] == 389
     assert per_day[-1] == 499
+
+
+@pytest.mark.parametrize("name", ["sp500", "us"])
+def test_the_check_of_an_import_is_that_of_the_dataset(name: str, request: pytest.FixtureRequest) -> None:
+    """What an import finds before it writes is what a check finds afterwards, and what the folder holds."""
+    report = request.getfixturevalue(name)
+    assert report.check.problems
+    again = check_dataset(report.out).to_json()
+    assert report.check.to_json() == again
+    assert json.loads((report.out / "check.json").read_text(encoding="utf-8")) == again
+
+
+@pytest.mark.parametrize("name", ["sp500", "us"])
+def test_layouts_make_no_difference(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """The real bars again as one file a symbol, in Parquet: the same dataset but for its lists."""
+    report = request.getfixturevalue(name)
+    bars = pd.read_parquet(report.out / "bars.parquet")
+    for symbol, own in bars.groupby("symbol"):
+        own.drop(columns="symbol").to_parquet(tmp_path / f"{symbol}.parquet", index=False)
+    again = import_files(tmp_path, tmp_path / "out", basis=report.basis, check=False)
+    assert again.layout == "per-symbol"
+    assert store.sha256_of(tmp_path / "out/bars.parquet") == store.sha256_of(report.out / "bars.parquet")
 
 
 def test_us_counts(us: ImportReport) -> None:

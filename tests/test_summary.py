@@ -300,17 +300,29 @@ def test_many_trips_are_counted() -> None:
     assert len(summarise(make_result(tape=tape))["breakers"]) == 40
 
 
-def test_the_run_without_breakers_stands_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_run_without_breakers_stands_beside_it() -> None:
     assert without_breakers(make_result()) is None
     assert "without" not in printed(make_result())
     other = dict(make_result().metrics) | {"total_return": 0.25, "end_equity": 1250.0, "sharpe": math.nan}
-    monkeypatch.setattr(Result, "without_breakers", other, raising=False)
-    assert summarise(make_result())["without_breakers"]["total_return"] == 0.25
+    result = make_result(without_breakers=other)
+    assert summarise(result)["without_breakers"]["total_return"] == 0.25
     for width in (50, 100):
-        text = one_line(printed(make_result(), width))
+        text = one_line(printed(result, width))
         assert "What the breakers did with breakers without" in text
         assert "equity at the end 1,015 1,250" in text
         assert "total return +1.50 % +25.00 %" in text
+
+
+def test_a_run_that_trips_tells_of_the_other_one() -> None:
+    days = np.arange(40)
+    close = np.column_stack([50.0 - 10.0 * (days >= 20) + 20.0 * (days >= 30), 20.0 + 0.0 * days, 30.0 + 0.0 * days])
+    result = bt.run(panel(close), Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50), cash=1e6, costs=None)
+    assert [trip["event"] for trip in breakers(result)] == ["halt_daily_loss"]
+    without = summarise(result)["without_breakers"]
+    # A fifth is lost when 50 becomes 40; without the breaker 40 becomes 60, a fifth more than in the beginning.
+    assert result.metrics["total_return"] == pytest.approx(-0.2, abs=1e-9)
+    assert without["total_return"] == pytest.approx(0.2, abs=1e-9)
+    assert "total return -20.00 % +20.00 %" in one_line(printed(result, 60))
 
 
 def test_a_wiped_out_account_is_said() -> None:
@@ -323,6 +335,19 @@ def test_a_wiped_out_account_is_said() -> None:
         assert "Wiped out on 2024-01-04" in text
         assert "nan" not in text.lower()
     assert summarise(make_result())["wiped_out"] == ""
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("sessions", [1, 2, 40])
+def test_one_symbol_and_few_sessions(sessions: int, width: int) -> None:
+    dates = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")[:sessions]
+    close = 10.0 + np.arange(sessions)[:, None] / 10.0
+    bars = {"open": close, "high": None, "low": None, "close": close, "volume": np.full(close.shape, 1e6)}
+    one = bt.Panel.from_arrays(dates, ["ONLY"], **bars)
+    text = one_line(printed(bt.run(one, Does(lambda view: {"ONLY": 1.0})), width))
+    assert f"{sessions} session{'s' * (sessions > 1)}, 1 symbol" in text
+    assert "nan" not in text.lower().split()
+    assert ("no fill" in text) == (sessions == 1)
 
 
 def test_the_benchmark_has_its_part() -> None:
@@ -402,7 +427,8 @@ def test_figures_in_words() -> None:
 
 def test_every_figure_has_the_name_that_the_page_gives_it() -> None:
     text = (Path(__file__).parent.parent / "docs/settings.md").read_text(encoding="utf-8")
-    page = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text.split("## Figures")[1].split("\n## ")[0], re.MULTILINE))
+    figures = "".join(text.split("\n## Figures")[1:3])  # of a run, and against a benchmark
+    page = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", figures, re.MULTILINE))
     shown = {one.key: one.label for group in (f.RETURN_AND_RISK, f.TRADING, f.BOOK, f.BENCHMARK) for one in group}
     shown |= {leg.key: f"{label}, {leg.label}" for label, *legs in f.LEGS for leg in legs}
     shown |= {key: label.strip() for label, key, _ in f.GROSS_TO_NET}

@@ -127,27 +127,21 @@ def wiped_out(result: Result) -> str:
 
 def without_breakers(result: Result) -> dict[str, Any] | None:
     """The metrics of the same run without its breakers; None if no breaker tripped."""
-    found = getattr(result, "without_breakers", None)
-    return dict(found) if found else None
+    return None if result.without_breakers is None else dict(result.without_breakers)
 
 
 def monthly(result: Result) -> dict[str, dict[str, float]]:
     """Returns by year and month; a month without sessions is left out."""
-    table = getattr(result, "monthly", None)
-    if table is None:
-        return {}
     return {
         str(year): {str(month): float(value) for month, value in row.items() if not math.isnan(value)}
-        for year, row in table.iterrows()
+        for year, row in result.monthly.iterrows()
     }
 
 
 def drawdowns(result: Result, most: int = 5) -> list[dict[str, Any]]:
     """The worst falls of equity, the deepest first: columns of ``Result.drawdowns``; the peak may be ``"start"``."""
-    table = getattr(result, "drawdowns", None)
-    if table is None:
-        return []
-    falls = [{str(key): _plain(value) for key, value in row.items()} for row in table.head(most).to_dict("records")]
+    rows = result.drawdowns.head(most).to_dict("records")
+    falls = [{str(key): _plain(value) for key, value in row.items()} for row in rows]
     return [fall | {"peak": fall["peak"] or "start"} for fall in falls]
 
 

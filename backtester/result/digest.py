@@ -46,14 +46,19 @@ def record_hash(result: Result) -> str:
     _array(digest, result.dates.astype("datetime64[D]").astype(np.int64))
     for table in (result.tape.ledger, result.tape.event_i, result.tape.event_f, *result.resting_orders):
         _array(digest, table)
-    if result.without_breakers is not None:
-        _text(digest, plain(result.without_breakers))
     if result.attribution is not None:
         for table in result.attribution:
             _array(digest, table)
     if result.benchmark is not None:
         _text(digest, result.benchmark.name)
         _array(digest, result.benchmark.returns)
+    return digest.hexdigest()
+
+
+def figures_hash(metrics: Metrics | None) -> str:
+    """SHA-256, as hex, of figures that stand beside a run and are no part of it."""
+    digest = hashlib.sha256()
+    _text(digest, None if metrics is None else plain(metrics))
     return digest.hexdigest()
 
 

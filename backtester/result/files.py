@@ -13,6 +13,7 @@ from backtester.engine import types as t
 from backtester.errors import RunError
 from backtester.metrics import Benchmark, Metrics
 from backtester.result.attribution import Attribution
+from backtester.result.digest import figures_hash
 from backtester.result.resting import Resting
 from backtester.result.tables import EVENT_NAMES, LEGS, MOMENTS, SIDES, about
 
@@ -227,16 +228,19 @@ def assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         "source": run["hashes"]["panel"],
         "cash": run["cash"],
         "benchmark": benchmark,
-        "without_breakers": _figures(run["without_breakers"]),
+        "without_breakers": _figures(run["without_breakers"], run["hashes"]["without_breakers"]),
         "parts": attribution,
         "content_hash": run["hashes"]["content"],
         "record_hash": run["hashes"]["record"],
     }
 
 
-def _figures(written: dict[str, Any] | None) -> Metrics | None:
-    """Figures as they were before JSON: null is NaN."""
-    return None if written is None else {key: math.nan if value is None else value for key, value in written.items()}
+def _figures(written: dict[str, Any] | None, expected: str) -> Metrics | None:
+    """Figures as they were before JSON: null is NaN. ValueError if they are not those that were saved."""
+    figures = None if written is None else {key: math.nan if v is None else v for key, v in written.items()}
+    if figures_hash(figures) != expected:
+        raise ValueError("the figures without breakers are not those it was saved with")
+    return figures
 
 
 def _attribution(legs: _Reader, trades: _Reader, symbols: tuple[str, ...], dates: np.ndarray) -> Attribution:

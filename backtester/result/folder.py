@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backtester.errors import RunError
 from backtester.result import files
-from backtester.result.digest import plain
+from backtester.result.digest import figures_hash, plain
 
 if TYPE_CHECKING:
     from backtester.result.record import Result
@@ -125,6 +125,7 @@ def _write_files(result: Result, folder: Path, extra: Mapping[str, Extra]) -> No
         "hashes": {
             "content": result.content_hash,
             "record": result.record_hash,
+            "without_breakers": figures_hash(result.without_breakers),
             "panel": result.panel_fingerprint,
             "code": code_hash(),
         },

@@ -43,7 +43,7 @@ class Result:
         cash: equity before the first session.
         benchmark: its name and its returns (T,), NaN where they are not known; None: there is none.
         without_breakers: the figures of the same run without breakers, where one tripped and `backtester.run` made that
-            run too; else None.
+            run too; else None. No part of what makes two results equal.
         parts: what each side and each round trip earned; None: taken from the tape and the market data on demand, and
             not known where `source` is a fingerprint.
     """
