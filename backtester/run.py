@@ -101,7 +101,6 @@ def run(
         StrategyError: the strategy raised (the message names the date and the line), or returned what cannot be traded.
         SignalError: the same for the signal.
     """
-    twin = _twin(strategy) if counterfactual and risk is not None and risk != risk.without_breakers() else None
     simulation = Simulation(
         panel,
         strategy,
@@ -122,6 +121,8 @@ def run(
             f"{type(strategy).__name__} needs {strategy.warmup} bars before its first decision; "
             f"the panel has {len(panel.dates)} sessions."
         )
+    watched = counterfactual and risk is not None and risk != risk.without_breakers()
+    twin = _twin(strategy) if watched else None
     if progress is not None:
         for end in range(_TOLD, len(panel.dates), _TOLD):
             simulation.advance(end)

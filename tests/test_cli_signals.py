@@ -92,6 +92,14 @@ def test_a_damaged_cache_is_told() -> None:
     assert "4 folds trained" in text
 
 
+def test_a_warning_of_a_model_is_told_once() -> None:
+    warns = OWN.replace(
+        "        self._mean", '        warnings.warn("it did not converge", RuntimeWarning)\n        self._mean'
+    )
+    Path("own.py").write_text("import warnings\n" + warns)
+    assert run("own.toml").count("Note: RuntimeWarning: it did not converge") == 1
+
+
 def test_the_folder_of_a_run_holds_its_scores() -> None:
     run("own.toml", "--out", "runs/one")
     scores = bt.Scores.from_parquet("runs/one/scores.parquet")

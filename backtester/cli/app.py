@@ -77,8 +77,13 @@ def run(
         check_place(out, overwrite)
     else:
         check_runs(RUNS)
-    with progress() as draw:
-        made = make_run(checked, lambda line: typer.secho(f"Note: {line}\n", fg="yellow", err=as_json), draw)
+    notes: list[str] = []
+    try:
+        with progress() as draw:
+            made = make_run(checked, notes.append, draw)
+    finally:
+        for line in notes:
+            typer.secho(f"Note: {line}\n", fg="yellow", err=as_json)
     if not as_json:
         print_summary(made.result)
     folder, is_new = save_run(made, RUNS, out=out, overwrite=overwrite, config=checked)

@@ -7,7 +7,7 @@ how much is done and how much there is to do (0: unknown), and call it now and t
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -43,29 +43,52 @@ def progress(after: float = 1.0, stream: TextIO | None = None) -> Iterator[Progr
 
 
 class _Drawing:
-    """Draws a line a piece of work, from the first call that comes late enough."""
+    """Draws a line a piece of work, once the time has come: then even while nothing is called."""
 
     def __init__(self, stream: TextIO, after: float) -> None:
         self._stream = stream
-        self._begin_at = time.monotonic() + after
-        self._bars: Bars | None = None
+        self._state: dict[str, tuple[int, int]] = {}  # done and total of what is to be seen
         self._lines: dict[str, TaskID] = {}
+        self._bars: Bars | None = None
+        self._over = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(after, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Draw that `done` of `total` is done (0: unknown)."""
-        if self._bars is None:
-            if time.monotonic() < self._begin_at:
-                return
-            self._bars = _bars(self._stream)
-            self._bars.start()
-        if what not in self._lines:
-            self._lines[what] = self._bars.add_task(what, total=total or None)
-        self._bars.update(self._lines[what], completed=done, total=total or None)
+        """Show that `done` of `total` is done. Work of unknown length is over when other work is told of."""
+        with self._lock:
+            for other in [name for name, (_, length) in self._state.items() if not length and name != what]:
+                del self._state[other]
+            self._state[what] = done, total
+            self._draw()
 
     def end(self) -> None:
         """Wipe what was drawn."""
-        if self._bars is not None:
-            self._bars.stop()
+        self._timer.cancel()
+        with self._lock:
+            if self._bars is not None:
+                self._bars.stop()
+            self._over = True
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._over:
+                return
+            self._bars = _bars(self._stream)
+            self._bars.start()
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._bars is None:
+            return
+        for gone in [name for name in self._lines if name not in self._state]:
+            self._bars.remove_task(self._lines.pop(gone))
+        for what, (done, total) in self._state.items():
+            if what not in self._lines:
+                self._lines[what] = self._bars.add_task(what, total=total or None)
+            self._bars.update(self._lines[what], completed=done, total=total or None)
 
 
 def _bars(stream: TextIO) -> Bars:

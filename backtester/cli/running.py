@@ -53,7 +53,7 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     Args:
         config: what to run.
         tell: called with lines for the reader: what was left out, and what a signal has done.
-        progress: called as the training of a signal goes on.
+        progress: called as the training of a signal, and then the run, goes on.
 
     Raises:
         BacktesterError: in the config, the data, the scores, the signal or the strategy; mistakes of the config are
@@ -81,6 +81,8 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
         options |= {"signal": signal, "folds": config.folds, "online": True, "seed": _seed(config)}
     elif signal is not None:
         options["scores"] = made = train(config, panel, signal, tell, progress)
+    if progress is not None:
+        progress("running" if _is_compiled() else "compiling the engine, once", 0, 0)
     try:
         result = bt.run(
             panel,
@@ -126,7 +128,7 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
         fitted += 1
 
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("always")
         try:
             scores = bt.walk_forward(
                 panel,
@@ -140,9 +142,9 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
         except (ConfigError, DataError) as error:
             about = "signal" if config.folds is None else "folds"
             raise config.places.error((about,), str(error)) from error
-    for warning in caught:
-        if issubclass(warning.category, UserWarning):
-            tell(str(warning.message))
+    told = [(str(one.message), "" if one.category is UserWarning else f"{one.category.__name__}: ") for one in caught]
+    for text, kind in dict.fromkeys(told):  # a library may say the same in every fold
+        tell(kind + text)
     tell(_trained(config.signal.class_name, scores, fitted))
     return scores
 
@@ -177,6 +179,13 @@ def _load(config: Config, section: str, told: ClassSection, base: Any) -> Any:
     if config.run.seed is not None and "seed" not in arguments and takes(kind, "seed"):
         arguments["seed"] = config.run.seed
     return build(kind, arguments, complain)
+
+
+def _is_compiled() -> bool:
+    """Whether the engine's compiled code is kept from an earlier run; compiling it takes most of a minute."""
+    from backtester.engine.compile import CACHE_FOLDER
+
+    return CACHE_FOLDER is not None and next(Path(CACHE_FOLDER).rglob("kernel.*.nbi"), None) is not None
 
 
 def _preset(config: Config) -> dict[str, Any]:
