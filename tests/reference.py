@@ -140,12 +140,13 @@ class Engine(Book):
             planned = {symbol: self.projected(symbol) / self.equity for symbol in self.symbols}
             weights, untraded = limit(allowed, held, planned, past, self.sector, self.settings, self.event)
         else:
-            weights, untraded = dict.fromkeys(raw, 0.0), set()
+            held, weights, untraded = {}, dict.fromkeys(raw, 0.0), set()
             if any(raw.values()):
                 self.event("refused_wiped_out", None, self.equity)
         for symbol in sorted(weights):
             position, weight = self.positions[symbol], weights[symbol]
-            if symbol in untraded:
+            stays = weight < 0 and weight == held[symbol] and not self.shortable(symbol)
+            if symbol in untraded or stays:
                 shares = 0.0
             elif self.settings.size_at == "fill":
                 shares = NAN if weight or position.shares else 0.0
