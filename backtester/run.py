@@ -68,7 +68,7 @@ def run(
     execution: Execution = EXECUTION,
     benchmark: Any = None,
     name: str | None = None,
-    counterfactual: bool = True,
+    counterfactual: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Result:
     """Run ``strategy`` over ``panel``.
@@ -92,7 +92,7 @@ def run(
             path of a CSV or Parquet file; see `backtester.benchmark`. The strategy does not see it.
         name: of the run; by default the strategy's class.
         counterfactual: whether a run in which a breaker tripped is made once more without breakers, by a copy of the
-            strategy taken beforehand, for the figures of ``result.without_breakers``.
+            strategy taken beforehand, for the figures of ``result.without_breakers``. The command line asks for it.
         progress: called as ``progress("running", sessions done, sessions in all)`` every 256 sessions.
 
     Raises:
@@ -152,7 +152,7 @@ def _twin(strategy: Strategy) -> Strategy | None:
     except Exception as error:  # whatever an attribute of the user's raises when it is copied
         warnings.warn(
             f"{type(strategy).__name__} cannot be copied ({type(error).__name__}: {error}), so if a breaker trips there "
-            "will be no figures without breakers. Pass counterfactual=False where they are not wanted.",
+            "will be no figures without breakers.",
             stacklevel=3,
         )
         return None

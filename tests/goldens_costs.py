@@ -131,6 +131,17 @@ SHORTS = [
         events=[(0, "clipped_not_shortable", "B", -0.1, 0, 0), (2, "clipped_not_shortable", "A", -0.5, -0.2, 0)],
     ),
     Golden(
+        "not shortable: a short position that may stay is not rounded to lots",
+        {"A": [10, 10, 20, 20, 20]},
+        {0: [order("A", -300)], 2: {"A": -0.5}, 3: {"A": -0.25}},
+        actions=[(2, "A", 0.5, 0)],
+        settings={"lot": 100, "not_shortable": (("A", day(2), None),)},
+        # -300 become -150, 0.3 of 10000. At 3: 0.25 * 10000 / 20 = 125: -100 + 150.
+        fills=[(1, "A", -300, 10), (4, "A", 50, 20)],
+        equity=[10_000] * 5,
+        events=[(2, "split", "A", -300, -150, 0), (2, "clipped_not_shortable", "A", -0.5, -0.3, 0)],
+    ),
+    Golden(
         "not shortable on the day of the fill: the sale waits for the end of the span, which is not in it",
         {"A": [10] * 5},
         {0: {"A": -0.2}},

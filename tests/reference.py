@@ -57,7 +57,7 @@ class Engine(Book):
             self.cancel(self.orders())
             for symbol, position in self.positions.items():
                 if position.shares:
-                    self.targets[symbol] = Resting(symbol, -position.shares, "open", "halt")
+                    self.targets[symbol] = self.sized(Resting(symbol, -position.shares, "open", "halt"))
         else:
             for symbol in self.symbols:
                 self.cut_to_shrinking(symbol)
@@ -74,7 +74,7 @@ class Engine(Book):
             if order.shares != before:
                 self.event("cut_reducing", symbol, before, order.shares)
             if order.shares == 0:
-                self.remove(order)
+                self.remove(order, "cancelled")
             held += order.shares
 
     def rearm(self) -> None:
@@ -140,12 +140,13 @@ class Engine(Book):
             planned = {symbol: self.projected(symbol) / self.equity for symbol in self.symbols}
             weights, untraded = limit(allowed, held, planned, past, self.sector, self.settings, self.event)
         else:
-            weights, untraded = dict.fromkeys(raw, 0.0), set()
+            held, weights, untraded = {}, dict.fromkeys(raw, 0.0), set()
             if any(raw.values()):
                 self.event("refused_wiped_out", None, self.equity)
         for symbol in sorted(weights):
             position, weight = self.positions[symbol], weights[symbol]
-            if symbol in untraded:
+            stays = weight < 0 and weight == held[symbol] and not self.shortable(symbol)
+            if symbol in untraded or stays:
                 shares = 0.0
             elif self.settings.size_at == "fill":
                 shares = NAN if weight or position.shares else 0.0
@@ -157,9 +158,9 @@ class Engine(Book):
                     self.event("refused_reducing", symbol, wanted, shares)
             for order in self.orders(symbol):
                 self.event("replaced", symbol, order.shares, 0 if order.origin == "order" else shares)
-                self.remove(order)
+                self.remove(order, "replaced")
             if shares != 0:
-                self.targets[symbol] = Resting(symbol, shares, self.settings.fill, "target", weight)
+                self.targets[symbol] = self.sized(Resting(symbol, shares, self.settings.fill, "target", weight))
 
     def submit(self, symbol: str, shares: float, at: str | None = None) -> None:
         """An explicit order (2), held against the caps (end of 4)."""
@@ -188,7 +189,7 @@ class Engine(Book):
                 larger = abs(after[name]) > abs(before[name]) * (1 + 1e-9)
                 if cap is not None and exceeds(abs(after[name]) / self.equity, cap) and larger:
                     return self.event(f"refused_max_{name}", symbol, asked, 0, after[name] / self.equity)
-        self.explicit.append(Resting(symbol, shares, at or s.fill, "order"))
+        self.explicit.append(self.sized(Resting(symbol, shares, at or s.fill, "order")))
 
     def measures(self, book: dict[str, float], symbol: str) -> dict[str, float]:
         """What the caps are held against, in money, for a book of values and an order for the symbol."""
@@ -237,4 +238,6 @@ class Engine(Book):
             self.row["status"] = float(self.status)
             self.decide([*answers, decide(t, self) if self.settings.due(t) else None])
             self.ledger.append(self.row)
+        for order in self.orders():
+            order.outcome = "partial" if order.filled else "resting"
         return self

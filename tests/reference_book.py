@@ -32,6 +32,10 @@ class Resting:
     notional: float = 0.0  # of its fills so far, as the next two
     plain: float = 0.0  # commission before minimum and maximum
     charged: float = 0.0
+    filled: float = 0.0  # signed, in shares of the days of the fills
+    since: int = -1  # the session in which its number of shares was known
+    ordered: float = NAN  # that number
+    outcome: str = "resting"
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Book:
         self.positions = {symbol: Position(symbol) for symbol in self.symbols}
         self.targets: dict[str, Resting] = {}
         self.explicit: list[Resting] = []
+        self.known: list[Resting] = []  # every order that has had a number of shares
         self.cash = self.equity = self.peak = settings.cash
         self.status = ACTIVE
         self.tripped_on = -1
@@ -101,7 +106,15 @@ class Book:
         every = [self.targets[key] for key in sorted(self.targets)] + self.explicit
         return [order for order in every if symbol in (None, order.symbol)]
 
-    def remove(self, order: Resting) -> None:
+    def sized(self, order: Resting) -> Resting:
+        """Take down an order whose number of shares is known now."""
+        if not math.isnan(order.shares):
+            order.since, order.ordered = self.t, order.shares
+            self.known.append(order)
+        return order
+
+    def remove(self, order: Resting, outcome: str) -> None:
+        order.outcome = outcome
         if self.targets.get(order.symbol) is order:
             del self.targets[order.symbol]
         else:
@@ -110,7 +123,7 @@ class Book:
     def cancel(self, orders: list[Resting]) -> None:
         for order in orders:
             self.event("cancelled", order.symbol, order.shares)
-            self.remove(order)
+            self.remove(order, "cancelled")
 
     # The session phase (1).
 
@@ -262,7 +275,7 @@ class Book:
             wanted, shares = shares, shrinking(held, shares)
             self.event("refused_reducing", symbol, wanted, shares)
         if shares == 0:
-            return self.remove(order)
+            return self.remove(order, "cancelled")
         quantity = abs(shares)
         if quantity > left * (1 + 1e-12):
             reason, quantity = "waits_volume_cap", left
@@ -273,11 +286,13 @@ class Book:
         if quantity == 0:
             return self.event(reason, symbol, order.shares, order.shares)
         order.shares = shares
+        if order.since < 0:
+            self.sized(order)
         self.fill(order, math.copysign(quantity, shares), price)
         if reason:
             self.event(reason, symbol, shares, order.shares)
         else:
-            self.remove(order)
+            self.remove(order, "filled")
 
     def fill(self, order: Resting, shares: float, price: float) -> None:
         """So much of an order, at a price of the market."""
@@ -294,6 +309,7 @@ class Book:
         order.plain += s.commission_bps / 1e4 * notional + s.commission_per_share * quantity
         commission = commission_due(s, order.plain, order.notional) - order.charged
         order.charged += commission
+        order.filled += shares
         order.shares = 0.0 if shares == order.shares else order.shares - shares
         self.cash -= shares * fill_price + commission
         slippage = quantity * price * slip

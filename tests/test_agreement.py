@@ -90,6 +90,10 @@ def agree(case: Case) -> Record:
         for ours, theirs in zip(rows, theirs_told[kind], strict=True):
             scale = max(map(abs, filter(math.isfinite, (*ours, *theirs))), default=0.0)
             assert all(close(a, b, scale) for a, b in zip(ours, theirs, strict=True)), (kind, ours, theirs)
+    for ours, theirs in zip(sorted(fast.orders), sorted(slow.orders), strict=True):
+        assert ours[:4] == theirs[:4]
+        assert close(ours[4], theirs[4]), (ours, theirs)
+        assert close(ours[5], theirs[5]), (ours, theirs)
     only_shrinks(case, fast)
     for symbol, shares in slow.shares.items():
         assert close(fast.shares[symbol], shares), symbol

@@ -156,6 +156,8 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
         quantity = 0.0
         if layered and kept[i] == 1:
             pass
+        elif some_barred and barred[i] == 1 and weight < 0.0 and weight == current_weight(held, mark[i], equity):
+            pass  # a short position that may stay stays as it is: sizing its weight anew could round to another share
         elif at_fill:
             quantity = math.nan if weight != 0.0 or held != 0.0 else 0.0
         else:

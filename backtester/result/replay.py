@@ -90,10 +90,11 @@ def order_outcomes(tape: Tape, resting: Ints) -> tuple[Floats, Ints]:
     status[rests] = np.where(filled[rests] != 0.0, PARTIAL, RESTING)
 
     changes = _changes(tape)
-    codes = tape.event_i[:, EVENT_CODE]
-    changed = np.unique(tape.event_i[np.isin(codes, (E_ORDER_SPLIT, E_CUT_REDUCING, E_REFUSED_REDUCING)), EVENT_ITEM])
+    split = np.unique(tape.event_i[tape.event_i[:, EVENT_CODE] == E_ORDER_SPLIT, EVENT_ITEM])
     short_of = np.abs(tape.order_f - filled) > _ROUNDING * np.abs(tape.order_f)
-    unclear = np.flatnonzero(~rests & (short_of | np.isin(tape.order_i[:, ORDER_SYMBOL], changed)))
+    maybe = ~short_of & np.isin(tape.order_i[:, ORDER_SYMBOL], split)
+    # Those that something has surely become of come first: of two alike the event is that of the one not filled.
+    unclear = np.concatenate((np.flatnonzero(~rests & short_of), np.flatnonzero(~rests & maybe)))
     fills = _fills_of(tape, unclear)
     created = tape.order_i[unclear][:, [ORDER_SESSION, ORDER_SYMBOL]].tolist()
     for order, shares, (session, symbol) in zip(unclear.tolist(), tape.order_f[unclear].tolist(), created, strict=True):
