@@ -198,17 +198,19 @@ REDUCINGS = [
         ],
     ),
     Golden(
-        "REDUCING: an order that is sized at its fill is cut there",
+        "REDUCING: an order that is sized at its fill is cut there, and counted so before",
         {"A": [10, 10, (None, 16), 16], "B": [10, 10, (None, 10), 10]},
-        {0: HALF, 1: {"A": -0.1, "B": 0.5}},
+        {0: HALF, 1: {"A": -0.1, "B": 0.5}, 2: [order("B", -50)]},
         settings={"size_at": "fill", **GROSS},
-        # At the open of 3: 1300 / 16 = 81.25 of A, 6500 / 10 of B.
+        # At the open of 3: 1300 / 16 = 81.25 of A, 6500 / 10 of B. Those of B will be cut to nothing, and leave the order
+        # nothing to make smaller.
         fills=[(1, "A", 500, 10), (3, "A", -500, 16)],
         equity=[10_000, 10_000, 13_000, 13_000],
         events=[
             (2, "waits_no_price", "A", nan, nan, 0),
             (2, "waits_no_price", "B", nan, nan, 0),
             TRIPPED,
+            (2, "refused_reducing", "B", -50, 0, 0),
             (3, "refused_reducing", "A", -81 - 500, -500, 0),
             (3, "refused_reducing", "B", 650, 0, 0),
         ],
