@@ -16,7 +16,7 @@ from backtester.engine.compile import CACHE_FOLDER, kernel
 @kernel
 def caller(x):
     """Calls a leaf in another file."""
-    return borrow_fee(x, 360.0, 1.0)
+    return borrow_fee(x * 360.0, 1.0)
 '''
 
 
@@ -44,7 +44,7 @@ def test_an_edited_leaf_is_seen(tmp_path):
     leaf = copy / "backtester/engine/charges.py"
     text = leaf.read_text()
     assert text.count("days / 360.0") == 2
-    leaf.write_text(text.replace("rate * short_value * days / 360.0", "rate * short_value * days / 180.0"))
+    leaf.write_text(text.replace("yearly * days / 360.0", "yearly * days / 180.0"))
     after, second = fee(copy, cache)
     assert after == 1.0
     assert second != first

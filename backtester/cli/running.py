@@ -93,6 +93,7 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             execution=config.execution,
             benchmark=config.benchmark,
             name=config.name,
+            counterfactual=True,
             progress=progress,
             **options,
         )
