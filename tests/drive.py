@@ -42,7 +42,7 @@ class Record:
     shares: dict[str, float]
     average_cost: dict[str, float]  # as the last decision saw it
     resting: list[tuple[Any, ...]]  # symbol, shares (NaN: waits to be sized), moment, origin
-    orders: list[tuple[Any, ...]]  # session, symbol, origin, status, shares, filled: of every order that was sized
+    orders: list[tuple[Any, ...]]  # session, symbol, origin, shares, filled, status: of every order that was sized
 
     @property
     def equity(self) -> list[float]:
@@ -72,7 +72,7 @@ def run_reference(market: Market, settings: Settings, scripts: dict[str, dict[in
         shares={position.symbol: position.shares for position in engine.positions.values()},
         average_cost=average_cost,
         resting=[(order.symbol, order.shares, order.moment, order.origin) for order in engine.orders()],
-        orders=[(one.since, one.symbol, one.origin, one.outcome, one.ordered, one.filled) for one in engine.known],
+        orders=[(one.since, one.symbol, one.origin, one.ordered, one.filled, one.outcome) for one in engine.known],
     )
 
 
@@ -183,7 +183,7 @@ def run_package(market: Market, settings: Settings, scripts: dict[str, dict[int,
     numbers = (events[name] for name in ("before", "after", "amount"))
     ledger = result.ledger
     fills, resting = result.fills, result.resting
-    orders, named = result.orders, ("symbol", "origin", "status", "shares", "filled")
+    orders, named = result.orders, ("symbol", "origin", "shares", "filled", "status")
     columns = ("symbol", "shares", "price", "commission", "slippage", "reason", "moment")
     return Record(
         fills=list(zip(fills["date"].map(sessions), *(fills[name] for name in columns), strict=True)),

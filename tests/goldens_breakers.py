@@ -202,8 +202,8 @@ REDUCINGS = [
         {"A": [10, 10, (None, 16), 16], "B": [10, 10, (None, 10), 10]},
         {0: HALF, 1: {"A": -0.1, "B": 0.5}, 2: [order("B", -50)]},
         settings={"size_at": "fill", **GROSS},
-        # At the open of 3: 1300 / 16 = 81.25 of A, 6500 / 10 of B. Those of B will be cut to nothing, and leave the order
-        # nothing to make smaller.
+        # At the open of 3: 1300 / 16 = 81.25 of A, 6500 / 10 of B. Those of B will be cut to nothing, and leave the
+        # order nothing to make smaller.
         fills=[(1, "A", 500, 10), (3, "A", -500, 16)],
         equity=[10_000, 10_000, 13_000, 13_000],
         events=[

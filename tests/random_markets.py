@@ -19,7 +19,7 @@ SPLITS = (2.0, 3.0, 1.5, 0.5, 0.25, 0.1, 1 / 3)
 DELISTING_RETURNS = (0.0, -0.3, -1.0, 0.25)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # Hypothesis tells how to make it again; written out it is many pages long
 class Case:
     """A market, settings, and what each method that the strategy has returns at each session."""
 

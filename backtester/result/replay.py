@@ -146,9 +146,10 @@ def _fills_of(tape: Tape, orders: np.ndarray) -> dict[int, list[tuple[int, float
 def _outcome(shares: float, created: int, fills: list[tuple[int, float]], changes: list[_Change]) -> int:
     """Follow one order through the events of its symbol, by what was left of it at each, to its end."""
     left, done = shares, 0
+    last = (-1, -1)  # an order has one event of a kind a session: after a split by 3, -300 may be another order's
     for k in range(bisect_left(changes, created, key=_session), len(changes)):
         change = changes[k]
-        if change.used:
+        if change.used or (change.session, change.code) == last:
             continue
         # A split and a cut at the fill come before the fills of their session, everything else after them.
         before_fills = change.code in (E_ORDER_SPLIT, E_REFUSED_REDUCING)
@@ -159,7 +160,7 @@ def _outcome(shares: float, created: int, fills: list[tuple[int, float]], change
             return FILLED
         if not abs(change.before - left) <= _ROUNDING * abs(left):  # another order's, or (NaN) one not yet sized
             continue
-        change.used = True
+        change.used, last = True, (change.session, change.code)
         if change.code in (E_REPLACED, E_CANCELLED):
             return REPLACED if change.code == E_REPLACED else CANCELLED
         left = change.after
