@@ -316,7 +316,8 @@ def test_the_run_without_breakers_stands_beside_it() -> None:
 def test_a_run_that_trips_tells_of_the_other_one() -> None:
     days = np.arange(40)
     close = np.column_stack([50.0 - 10.0 * (days >= 20) + 20.0 * (days >= 30), 20.0 + 0.0 * days, 30.0 + 0.0 * days])
-    result = bt.run(panel(close), Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50), cash=1e6, costs=None)
+    hold = Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50)
+    result = bt.run(panel(close), hold, cash=1e6, costs=None, counterfactual=True)
     assert [trip["event"] for trip in breakers(result)] == ["halt_daily_loss"]
     without = summarise(result)["without_breakers"]
     # A fifth is lost when 50 becomes 40; without the breaker 40 becomes 60, a fifth more than in the beginning.
