@@ -16,7 +16,7 @@ from backtester.engine.compile import CACHE_FOLDER, kernel
 @kernel
 def caller(x):
     """Calls a leaf in another file."""
-    return borrow_fee(x, 360.0, 1.0)
+    return borrow_fee(x, 360.0)
 '''
 
 
@@ -37,14 +37,14 @@ def test_an_edited_leaf_is_seen(tmp_path):
     (copy / "backtester/__init__.py").write_text("")
     (copy / "backtester/engine/probe.py").write_text(CALLER)
     before, first = fee(copy, cache)
-    assert before == 0.5  # 0.5 * 360 * 1 / 360
+    assert before == 0.5  # 0.5 * 360 / 360
     again, same = fee(copy, cache)
     assert (again, same) == (before, first)
 
     leaf = copy / "backtester/engine/charges.py"
     text = leaf.read_text()
     assert text.count("days / 360.0") == 2
-    leaf.write_text(text.replace("rate * short_value * days / 360.0", "rate * short_value * days / 180.0"))
+    leaf.write_text(text.replace("yearly * days / 360.0", "yearly * days / 180.0"))
     after, second = fee(copy, cache)
     assert after == 1.0
     assert second != first
