@@ -91,10 +91,10 @@ def test_files_are_short():
 
 def test_public_surface():
     assert sorted(backtester.__all__) == [
-        "BacktesterError", "Book", "COST_PRESETS", "Cancel", "ConfigError", "Costs", "DataError", "Decision", "Execution", "Fill",
-        "Fills", "Halt", "Order", "Panel", "Ranking", "Rates", "Rearm", "Result", "RiskLimits", "RunError", "Simulation",
-        "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "load_panel", "rank_long_short",
-        "run", "synthetic", "trailing_volatility",
+        "BacktesterError", "Book", "COST_PRESETS", "Cancel", "ConfigError", "Costs", "DataError", "Decision",
+        "Execution", "Fill", "Fills", "Halt", "Order", "Panel", "Ranking", "Rates", "Rearm", "Result", "RiskLimits",
+        "RunError", "Simulation", "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting",
+        "load_panel", "rank_long_short", "run", "synthetic", "trailing_volatility",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 
