@@ -37,7 +37,7 @@ def test_an_edited_leaf_is_seen(tmp_path):
     (copy / "backtester/__init__.py").write_text("")
     (copy / "backtester/engine/probe.py").write_text(CALLER)
     before, first = fee(copy, cache)
-    assert before == 0.5  # 0.5 * 360 * 1 / 360
+    assert before == 0.5  # 0.5 * 360 / 360
     again, same = fee(copy, cache)
     assert (again, same) == (before, first)
 

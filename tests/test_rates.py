@@ -176,10 +176,11 @@ def test_spans_in_which_a_symbol_is_not_shortable() -> None:
 def test_the_kernel_gets_fractions() -> None:
     costs = Costs(slippage_bps=Rates(10, {"B": 50}), borrow_rate=Rates(0.01, {"C": 0.5}), not_shortable=["A"])
     rules = to_rules(costs, None, Execution(), panel=PANEL)
-    assert rules.slippage.tolist() == [[0.001, 0.005, 0.001]]
-    assert rules.borrow.tolist() == [[0.01, 0.01, 0.5]]
-    assert rules.barred.tolist() == [[1, 0, 0]]
-    assert len(DAYS) == len(rules.slippage_row) == len(rules.borrow_row) == len(rules.barred_row)
+    assert rules.table.tolist() == [[0.001, 0.005, 0.001], [0.01, 0.01, 0.5], [1, 0, 0]]
+    assert rules.row.tolist() == [[0, 1, 2]] * len(DAYS)
+    barred = to_rules(Costs(not_shortable=[("A", "2020-01-03", "2020-01-07")]), None, Execution(), panel=PANEL)
+    assert barred.table.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert barred.row.tolist() == [[-1, -1, k] for k in (0, 1, 1, 2, 2)]
     plain = to_rules(Costs(slippage_bps=Rates(10)), None, Execution())  # one number for all needs no table
-    assert plain.slippage.size == 0
+    assert plain.table.size == 0
     assert plain.f.tolist() == to_rules(Costs(slippage_bps=10), None, Execution()).f.tolist()

@@ -142,8 +142,9 @@ def test_rules_of_the_defaults() -> None:
     off = [t.TARGET_VOLATILITY, t.MAX_WEIGHT, t.MAX_SECTOR, t.MAX_GROSS, t.MAX_NET, t.MAX_TURNOVER, t.MAX_DRAWDOWN]
     off += [t.MAX_PERIOD_LOSS, t.GUARD_GROSS, t.GUARD_NET, t.MAX_UNSCORED]
     assert np.isinf(f[off]).all()
-    assert i.tolist() == [t.AT_OPEN, t.SIZE_AT_DECISION, t.CAP_ON_AVERAGE, 0, 0, 5, 0, 0]
-    assert [array.size for array in rules[2:]] == [0] * 7
+    assert i.tolist() == [t.AT_OPEN, t.SIZE_AT_DECISION, t.CAP_ON_AVERAGE, 0, 0, 5, 0, 0, 0]
+    assert rules.table.size == rules.signal.size == 0
+    assert (rules.row == -1).all()
     assert all(array.flags.writeable and array.flags.c_contiguous for array in rules)
 
 
@@ -160,7 +161,7 @@ def test_rules_of_every_setting() -> None:
     assert (f[t.TARGET_VOLATILITY], f[t.NO_TRADE_BAND], f[t.MAX_TURNOVER]) == (0.15, 0.001, 0.5)
     assert (f[t.MAX_DAILY_LOSS], f[t.MAX_DRAWDOWN], f[t.MAX_PERIOD_LOSS]) == (0.04, 0.25, 0.3)
     assert (f[t.GUARD_GROSS], f[t.GUARD_NET], f[t.MIN_FRESH], f[t.MAX_UNSCORED]) == (1.5, 0.4, 0.9, 0.2)
-    assert i.tolist() == [t.AT_SAME_CLOSE, t.SIZE_AT_FILL, t.CAP_ON_SESSION, 10, t.FILL | t.HALT, 7, 1, 1]
+    assert i.tolist() == [t.AT_SAME_CLOSE, t.SIZE_AT_FILL, t.CAP_ON_SESSION, 10, t.FILL | t.HALT, 7, 1, 1, 1]
 
 
 def test_none_switches_everything_off() -> None:
@@ -211,3 +212,11 @@ def test_settings_as_plain_data() -> None:
     assert other["borrow_rate"]["table"]["sha256"] != hashed["sha256"]
     dated = Costs(not_shortable=[("A", "2020-01-02", None)]).describe()["not_shortable"]
     assert (dated["rows"], dated["symbols"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [{"guard_gross": 9}, {"guard_net": 9}, {"min_fresh": 0.1}, {"max_unscored": 0.9}, {"guard_equal_scores": True}],
+)
+def test_the_kernel_looks_at_guards_if_there_is_one(guard) -> None:
+    assert to_rules(None, RiskLimits(**guard), Execution()).i[t.GUARDED] == 1

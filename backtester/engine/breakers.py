@@ -29,6 +29,7 @@ from backtester.engine.types import (
     GUARD_GROSS,
     GUARD_HALTS,
     GUARD_NET,
+    GUARDED,
     HALTED,
     L_EQUITY,
     L_LONG,
@@ -58,18 +59,29 @@ RELATIVE, ABSOLUTE = 1e-9, 1e-12
 
 
 @kernel
-def check_breakers(state, market, rules, tape, t):
-    """Evaluate the breakers on the mark of session ``t``. Returns whether one tripped."""
+def check_breakers(state, eligible, close, rules, tape, t):
+    """Evaluate the breakers on the mark of session ``t``. Returns whether one tripped.
+
+    ``eligible`` and ``close`` (N,) are the market's of the session.
+    """
     cooldown = rules.i[COOLDOWN]
     if state.i[STATUS] != ACTIVE and cooldown > 0 and t - state.i[TRIPPED_ON] >= cooldown:
         rearm(state, tape, t)
     if state.i[STATUS] == HALTED:
         return False
-    state.f[PEAK] = max(state.f[PEAK], state.f[EQUITY])
-    if _lost_too_much(state, rules, tape, t):
+    equity, previous = state.f[EQUITY], state.f[PREVIOUS_EQUITY]
+    peak = max(state.f[PEAK], equity)
+    state.f[PEAK] = peak
+    since = max(t - rules.i[PERIOD], state.i[REARMED_ON])
+    before = tape.ledger[since, L_EQUITY] if since >= 0 else state.f[START_EQUITY]
+    code, base, limit = _loss(
+        equity, previous, peak, before, rules.f[MAX_DAILY_LOSS], rules.f[MAX_DRAWDOWN], rules.f[MAX_PERIOD_LOSS]
+    )
+    if code >= 0:
+        record_event(state, tape, t, code, BOOK, base, equity, limit)
         _halt(state, tape, t)
         return True
-    if state.i[STATUS] == ACTIVE and _guard_met(state, market, rules, tape, t):
+    if rules.i[GUARDED] == 1 and state.i[STATUS] == ACTIVE and _guard_met(state, eligible, close, rules, tape, t):
         if rules.i[GUARD_HALTS] == 1:
             _halt(state, tape, t)
         else:
@@ -88,27 +100,19 @@ def rearm(state, tape, t):
 
 
 @kernel
-def _lost_too_much(state, rules, tape, t):
-    """Whether a loss halts the book; the first that does is on the tape."""
-    equity, previous, peak = state.f[EQUITY], state.f[PREVIOUS_EQUITY], state.f[PEAK]
-    daily, drawdown, loss = rules.f[MAX_DAILY_LOSS], rules.f[MAX_DRAWDOWN], rules.f[MAX_PERIOD_LOSS]
+def _loss(equity, previous, peak, before, daily, drawdown, period):
+    """The first loss that halts the book: the event's code (-1: none does), what equity is compared with, the limit."""
     if daily < math.inf and previous > 0.0 and equity <= (1.0 - daily) * previous:
-        record_event(state, tape, t, E_HALT_DAILY_LOSS, BOOK, previous, equity, daily)
-        return True
+        return E_HALT_DAILY_LOSS, previous, daily
     if drawdown < math.inf and equity <= (1.0 - drawdown) * peak:
-        record_event(state, tape, t, E_HALT_DRAWDOWN, BOOK, peak, equity, drawdown)
-        return True
-    if loss < math.inf:
-        since = max(t - rules.i[PERIOD], state.i[REARMED_ON])
-        before = tape.ledger[since, L_EQUITY] if since >= 0 else state.f[START_EQUITY]
-        if before > 0.0 and equity <= (1.0 - loss) * before:
-            record_event(state, tape, t, E_HALT_PERIOD_LOSS, BOOK, before, equity, loss)
-            return True
-    return False
+        return E_HALT_DRAWDOWN, peak, drawdown
+    if period < math.inf and before > 0.0 and equity <= (1.0 - period) * before:
+        return E_HALT_PERIOD_LOSS, before, period
+    return BOOK, 0.0, 0.0
 
 
 @kernel
-def _guard_met(state, market, rules, tape, t):
+def _guard_met(state, eligible, close, rules, tape, t):
     """Whether a guard is met; the first that is stands on the tape."""
     equity = state.f[EQUITY]
     long_value, short_value = tape.ledger[t, L_LONG], tape.ledger[t, L_SHORT]
@@ -124,7 +128,7 @@ def _guard_met(state, market, rules, tape, t):
         return True
     least = rules.f[MIN_FRESH]
     if least > 0.0:
-        fresh = _fresh(state.mark, state.ended, market.eligible[t], market.close[t])
+        fresh = _fresh(state.mark, state.ended, eligible, close)
         if fresh < least - ABSOLUTE:
             record_event(state, tape, t, E_GUARD_STALE, BOOK, fresh, equity, least)
             return True

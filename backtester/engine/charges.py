@@ -81,6 +81,12 @@ def borrow_fee(yearly, days):
 
 
 @kernel
+def row_of(rules, column, t):
+    """The row of the table of rates that holds in session ``t``: -1 if there is none."""
+    return rules.row[t, column] if rules.table.shape[0] > 0 else -1
+
+
+@kernel
 def weighted_shorts(rates, shares, mark):
     """Value of the short positions, each times its rate (N,)."""
     total = 0.0

@@ -7,9 +7,10 @@ import math
 import numpy as np
 
 from backtester.engine.breakers import rearm
+from backtester.engine.charges import row_of
 from backtester.engine.compile import kernel
-from backtester.engine.fills import NO_BARS, fill_moment
-from backtester.engine.limits import allow, apply_layers, clip_short, current_weight, exceeds, has_layers
+from backtester.engine.fills import fill_moment
+from backtester.engine.limits import allow, apply_layers, clip_shorts, current_weight, exceeds, has_layers
 from backtester.engine.orders import (
     WHOLE,
     cancel_symbol,
@@ -29,6 +30,7 @@ from backtester.engine.types import (
     ALL,
     AT_CLOSE,
     AT_SAME_CLOSE,
+    BARRED_ROW,
     BOOK,
     CANCEL,
     E_BELOW_LOT,
@@ -107,8 +109,7 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
     shares, mark, eligible, ended = state.shares, state.mark, market.eligible[t], state.ended
     layered = has_layers(rules) and equity > 0.0
     planned = _planned(state) if layered and not everything else shares
-    barred = rules.barred[rules.barred_row[t]] if rules.barred.shape[0] > 0 else NO_BARS
-    some_barred = barred.size > 0
+    table, barred_row = rules.table, row_of(rules, BARRED_ROW, t)
     wiped_out = False
     left = state.order_shares
     # Most symbols have no weight, no shares and no order. Those that do are picked out without branches first:
@@ -129,11 +130,11 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
                 wiped_out = True
             elif eligible[i] != TRADABLE | MEMBER or ended[i] == 1:
                 weights[i] = allow(state, market, tape, t, i, weights[i])
-            if some_barred and barred[i] == 1 and weights[i] < 0.0:
-                weights[i] = clip_short(state, tape, t, i, weights[i])
     if wiped_out:
         record_event(state, tape, t, E_WIPED_OUT, BOOK, equity, 0.0, 0.0)
 
+    if barred_row >= 0 and equity > 0.0:
+        clip_shorts(state, tape, t, table[barred_row], weights, named, everything)
     kept = np.zeros(n if layered else 0, np.uint8)
     if layered:
         mine, others = _split(concerned[:count], named, everything)
@@ -156,7 +157,7 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
         quantity = 0.0
         if layered and kept[i] == 1:
             pass
-        elif some_barred and barred[i] == 1 and weight < 0.0 and weight == current_weight(held, mark[i], equity):
+        elif barred_row >= 0 and weight < 0.0 and _stays(table[barred_row, i], weight, held * mark[i] / equity):
             pass  # a short position that may stay stays as it is: sizing its weight anew could round to another share
         elif at_fill:
             quantity = math.nan if weight != 0.0 or held != 0.0 else 0.0
@@ -165,11 +166,9 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
         wanted = quantity
         if reducing and quantity != 0.0:
             quantity = shrinking(held, quantity)
-        if left[i] != 0.0:
-            record_event(state, tape, t, E_REPLACED, i, left[i], quantity, 0.0)
+        if left[i] != 0.0 or quantity != wanted:
+            _tell(state, tape, t, i, wanted, quantity)
             left[i] = 0.0
-        if reducing and quantity != wanted:
-            record_event(state, tape, t, E_REFUSED_REDUCING, i, wanted, quantity, 0.0)
         if quantity != 0.0:
             order_id = -1
             if not at_fill:
@@ -192,6 +191,22 @@ def _split(concerned, named, everything):
         count += named[i] == 1
         rest += named[i] != 1
     return mine[:count], others[:rest]
+
+
+@kernel
+def _stays(barred, weight, now):
+    """Whether a short position stays as it is because its weight is what it may be and no more."""
+    return barred == 1.0 and weight == now
+
+
+@kernel
+def _tell(state, tape, t, i, wanted, quantity):
+    """Events of a target that replaces an order, or of which only ``quantity`` is ordered while REDUCING."""
+    before = state.order_shares[i]
+    if before != 0.0:
+        record_event(state, tape, t, E_REPLACED, i, before, quantity, 0.0)
+    if quantity != wanted and not math.isnan(wanted):
+        record_event(state, tape, t, E_REFUSED_REDUCING, i, wanted, quantity, 0.0)
 
 
 @kernel
@@ -260,7 +275,8 @@ def _refusal(state, market, rules, t, planned, i, shares):
     if equity <= 0.0 and _larger(abs(planned[i] + shares), abs(planned[i])):
         return E_WIPED_OUT, equity
     reducing = state.i[STATUS] == REDUCING
-    barred = rules.barred.shape[0] > 0 and rules.barred[rules.barred_row[t], i] == 1
+    barred_row = row_of(rules, BARRED_ROW, t)
+    barred = barred_row >= 0 and rules.table[barred_row, i] == 1.0
     if reducing or barred:
         held = _held_after(state, i, reducing)
         if reducing and (held * shares >= 0.0 or _larger(abs(shares), abs(held))):

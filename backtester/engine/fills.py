@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from backtester.engine.charges import commission_due, lagged_volatilities, lagged_volumes
+from backtester.engine.charges import commission_due, lagged_volatilities, lagged_volumes, row_of
 from backtester.engine.compile import kernel
 from backtester.engine.orders import FRACTION, cut, difference, record_order, shrinking, size
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
+    BARRED_ROW,
     CAP_ON,
     CAP_ON_SESSION,
     CASH,
@@ -44,6 +45,7 @@ from backtester.engine.types import (
     SIZE_AT,
     SIZE_AT_FILL,
     SLIPPAGE,
+    SLIPPAGE_ROW,
     SLOT_CHARGED,
     SLOT_ID,
     SLOT_MOMENT,
@@ -56,10 +58,6 @@ from backtester.engine.types import (
     TAPE_FILLS,
     VOLUME_CAP,
 )
-
-# In place of a row that there is not.
-NO_RATES = np.empty(0)
-NO_BARS = np.empty(0, np.uint8)
 
 
 @kernel
@@ -76,9 +74,9 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
     used, counters, order_i, order_f = state.used, state.i, tape.order_i, tape.order_f
     rate, a_share = rules.f[COMMISSION], rules.f[COMMISSION_SHARE]
     minimum, maximum, slippage = rules.f[COMMISSION_MIN], rules.f[COMMISSION_MAX], rules.f[SLIPPAGE]
-    slippages = rules.slippage[rules.slippage_row[t]] if rules.slippage.shape[0] > 0 else NO_RATES
-    barred = rules.barred[rules.barred_row[t]] if rules.barred.shape[0] > 0 else NO_BARS
-    by_symbol, some_barred, reducing = slippages.size > 0, barred.size > 0, state.i[STATUS] == REDUCING
+    table, slippage_row, barred_row = rules.table, row_of(rules, SLIPPAGE_ROW, t), row_of(rules, BARRED_ROW, t)
+    reducing, some_barred = state.i[STATUS] == REDUCING, barred_row >= 0
+    partial = capped or some_barred
     equity = equity_at(state, prices) if rules.i[SIZE_AT] == SIZE_AT_FILL else math.nan
     k = state.i[TAPE_FILLS]
     spent = commissions = slipped = traded = gained = 0.0
@@ -89,8 +87,8 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         count += left[slot] != 0.0
     history = count if (capped and not on_session) or impact > 0.0 else 0
     symbols = np.empty(history, np.int64)
-    averages = np.full(count, math.nan)
-    volatilities = np.full(count, math.nan)
+    averages = np.empty(history)
+    volatilities = np.empty(history)
     if history > 0:
         for n in range(count):
             symbols[n] = slot_i[taken[n], SLOT_SYMBOL]
@@ -110,7 +108,7 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
             _wait(state, tape, t, slot, E_ZERO_VOLUME)
             continue
 
-        room, reason, worse = math.inf, E_VOLUME_CAP, slippages[i] if by_symbol else slippage
+        room, reason, worse = math.inf, E_VOLUME_CAP, table[slippage_row, i] if slippage_row >= 0 else slippage
         if capped:
             base = volume[i] if on_session else averages[n]
             room = cut(max(cap * base - used[i], 0.0), lot) if math.isfinite(base) else 0.0
@@ -133,7 +131,7 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
             continue
         side = math.copysign(1.0, wanted)
         quantity = wanted if abs(wanted) <= room * (1.0 + FRACTION) else side * room
-        if some_barred and barred[i] == 1 and quantity < 0.0 and -quantity > shares[i] * (1.0 + FRACTION):
+        if some_barred and table[barred_row, i] == 1.0 and -quantity > max(0.0, shares[i]) * (1.0 + FRACTION):
             saleable = cut(max(0.0, shares[i]), lot)
             if saleable < -quantity:
                 quantity, reason = -saleable, E_WAITS_SHORT
@@ -178,7 +176,7 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         k += 1
         if capped:
             used[i] += abs(quantity)
-        if left[slot] != 0.0:
+        if partial and left[slot] != 0.0:
             record_event(state, tape, t, reason, i, left[slot] + quantity, left[slot], 0.0)
     state.i[TAPE_FILLS] = k
     state.f[CASH] -= spent

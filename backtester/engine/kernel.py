@@ -59,7 +59,8 @@ def advance(state, market, rules, plan, tape, end):
             if not _has_room(state, market, tape, t, NO_ORDERS):
                 return t, TAPE_FULL
             run_session(state, market, rules, tape, t)
-            code = HALT if check_breakers(state, market, rules, tape, t) else DONE
+            tripped = check_breakers(state, market.eligible[t], market.close[t], rules, tape, t)
+            code = HALT if tripped else DONE
             tape.ledger[t, L_STATUS] = state.i[STATUS]
             if state.i[TAPE_FILLS] > state.i[TOLD_FILLS]:  # some may be from the close of the session before
                 code |= FILL

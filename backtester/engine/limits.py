@@ -83,13 +83,15 @@ def allow(state, market, tape, t, i, weight):
 
 
 @kernel
-def clip_short(state, tape, t, i, weight):
-    """The first layer for a symbol that is not shortable: no weight below that of a short position that is held."""
-    least = min(0.0, current_weight(state.shares[i], state.mark[i], state.f[EQUITY]))
-    if weight >= least:
-        return weight
-    record_event(state, tape, t, E_CLIPPED_SHORT, i, weight, least, 0.0)
-    return least
+def clip_shorts(state, tape, t, barred, weights, named, everything):
+    """The first layer where symbols are not shortable (``barred`` (N,) is 1): no weight below that of a short held."""
+    shares, mark, equity = state.shares, state.mark, state.f[EQUITY]
+    for i in range(weights.size):
+        if barred[i] == 1.0 and weights[i] < 0.0 and (everything or named[i] == 1):
+            least = min(0.0, current_weight(shares[i], mark[i], equity))
+            if weights[i] < least:
+                record_event(state, tape, t, E_CLIPPED_SHORT, i, weights[i], least, 0.0)
+                weights[i] = least
 
 
 @kernel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backtester.engine.charges import borrow_fee, interest, weighted_shorts
+from backtester.engine.charges import borrow_fee, interest, row_of, weighted_shorts
 from backtester.engine.compile import kernel
 from backtester.engine.fills import fill_moment
 from backtester.engine.orders import cancel, cancel_symbol, compact, cut
@@ -13,6 +13,7 @@ from backtester.engine.types import (
     AT_CLOSE,
     AT_OPEN,
     BORROW,
+    BORROW_ROW,
     CASH,
     CREDIT,
     DEBIT,
@@ -44,28 +45,28 @@ def run_session(state, market, rules, tape, t):
     state.used[:] = 0.0
     state.f[PREVIOUS_EQUITY] = state.f[EQUITY]
     if t > 0:
-        _carry(state, rules, tape, t, market.days[t] - market.days[t - 1])
-    _corporate_actions(state, market, rules, tape, t)
-    _settlements(state, market, tape, t)
+        days = market.days[t] - market.days[t - 1]
+        short_value = state.f[SHORT_VALUE]
+        yearly = rules.f[BORROW] * short_value
+        row = row_of(rules, BORROW_ROW, t - 1)  # of the evening before
+        if row >= 0:
+            yearly = weighted_shorts(rules.table[row], state.shares, state.mark)
+        fee = borrow_fee(yearly, days)
+        earned = interest(rules.f[CREDIT], rules.f[DEBIT], state.f[CASH] - short_value, days)
+        state.f[CASH] += earned - fee
+        tape.ledger[t, L_BORROW] = fee
+        tape.ledger[t, L_INTEREST] = earned
+    # What rarely happens is asked for here: handing on the tuples would cost more than most sessions' actions.
+    if market.action_first[t] < market.action_first[t + 1]:
+        _corporate_actions(state, market, rules, tape, t)
+    if market.end_first[t] < market.end_first[t + 1]:
+        _settlements(state, market, tape, t)
     fill_moment(state, market, rules, tape, t, AT_OPEN, market.open[t])
     fill_moment(state, market, rules, tape, t, AT_CLOSE, market.close[t])
     if state.i[EXPLICIT] > 0:
         compact(state)
     tape.ledger[t, L_PRICE_PNL] += _mark(state.shares, state.mark, market.close[t])
     take_stock(state, tape.ledger[t])
-
-
-@kernel
-def _carry(state, rules, tape, t, days):
-    short_value = state.f[SHORT_VALUE]
-    yearly = rules.f[BORROW] * short_value
-    if rules.borrow.shape[0] > 0:  # the rates of the evening before
-        yearly = weighted_shorts(rules.borrow[rules.borrow_row[t - 1]], state.shares, state.mark)
-    fee = borrow_fee(yearly, days)
-    earned = interest(rules.f[CREDIT], rules.f[DEBIT], state.f[CASH] - short_value, days)
-    state.f[CASH] += earned - fee
-    tape.ledger[t, L_BORROW] = fee
-    tape.ledger[t, L_INTEREST] = earned
 
 
 @kernel

@@ -52,18 +52,16 @@ MEMBER = 2
 class Rules(NamedTuple):
     """The settings of a run, as numbers. A cap that is off is infinite, a rate or a floor that is off is 0.
 
-    What differs by symbol stands in a table of K rows beside the row of each session. K = 0: it does not differ, and
-    the number in ``f`` holds for all.
+    What differs by symbol stands in one table: some rows of slippages (fractions of the price), some of borrow rates
+    (per year), some of 1 where a symbol is not shortable and 0 elsewhere. ``row`` says which row holds in a session;
+    none (-1): the number in ``f`` holds for all symbols, and all are shortable. One table and not three, since every
+    array of a tuple costs wherever the tuple is handed on.
     """
 
     f: Floats  # (RULE_FLOATS,)
     i: Ints  # (RULE_INTS,)
-    slippage: Floats  # (K, N) fractions of the price
-    slippage_row: Ints  # (T,), or (0,) where K = 0
-    borrow: Floats  # (K, N) rates per year
-    borrow_row: Ints  # (T,), or (0,)
-    barred: Bytes  # (K, N) 1 where a symbol is not shortable; K = 0: none ever is
-    barred_row: Ints  # (T,), or (0,)
+    table: Floats  # (K, N)
+    row: Ints  # (T, ROWS) indices of the table's rows, or (1, ROWS) of -1 where nothing ever differs
     signal: Floats  # (T, SIGNAL) of the scores, NaN where nobody looks; (0, SIGNAL) where nobody ever does
 
 
@@ -74,9 +72,13 @@ TARGET_VOLATILITY, MAX_WEIGHT, MAX_SECTOR, MAX_GROSS, MAX_NET, NO_TRADE_BAND, MA
 MAX_DAILY_LOSS, MAX_DRAWDOWN, MAX_PERIOD_LOSS, GUARD_GROSS, GUARD_NET, MIN_FRESH, MAX_UNSCORED = range(18, 25)
 RULE_FLOATS = 25
 
-# Indices of Rules.i. EQUAL_SCORES and GUARD_HALTS are 0 or 1.
-FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS, PERIOD, EQUAL_SCORES, GUARD_HALTS = range(8)
-RULE_INTS = 8
+# Indices of Rules.i. EQUAL_SCORES, GUARD_HALTS and GUARDED (some guard is on) are 0 or 1.
+FILL_AT, SIZE_AT, CAP_ON, COOLDOWN, STOPS, PERIOD, EQUAL_SCORES, GUARD_HALTS, GUARDED = range(9)
+RULE_INTS = 9
+
+# Columns of Rules.row.
+SLIPPAGE_ROW, BORROW_ROW, BARRED_ROW = range(3)
+ROWS = 3
 
 # Columns of Rules.signal: the share of the eligible symbols without a score, and how many scores there are if they are
 # all equal (else 0).

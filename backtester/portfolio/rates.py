@@ -190,6 +190,10 @@ def bar_shorts(spans: Rows, panel: Panel) -> tuple[Bytes, Ints]:
     return rows, (np.searchsorted(starts, np.arange(sessions), "right") - 1).astype(np.int64)
 
 
+# What most runs have.
+NO_SPANS = Rows((), np.zeros(0, np.int64), (np.zeros(0, "datetime64[D]"), np.zeros(0, "datetime64[D]")))
+
+
 def _rate(value: Any, what: str) -> float:
     if isinstance(value, Real) and not isinstance(value, bool) and 0.0 <= float(value) < math.inf:
         return float(value)
@@ -253,6 +257,8 @@ def read_spans(spans: Any) -> Rows:
         return spans
     if isinstance(spans, str):
         raise ConfigError(f"Costs.not_shortable is {spans!r}; it must be a list of symbols or a table.")
+    if isinstance(spans, tuple) and not spans:
+        return NO_SPANS
     where = "Costs.not_shortable"
     if isinstance(spans, set | frozenset):
         spans = sorted(spans)

@@ -83,42 +83,51 @@ def to_rules(
     i[t.STOPS] = stops
     i[t.PERIOD] = risk.period
     i[t.EQUAL_SCORES] = risk.guard_equal_scores
+    i[t.GUARDED] = (
+        min(f[t.GUARD_GROSS], f[t.GUARD_NET], f[t.MAX_UNSCORED]) < math.inf
+        or f[t.MIN_FRESH] > 0.0
+        or risk.guard_equal_scores
+    )
     i[t.GUARD_HALTS] = risk.guard_action == "halt"
 
-    slippage, slippage_row = _table(costs.slippage_bps, panel)
-    borrow, borrow_row = _table(costs.borrow_rate, panel)
-    spans = read_spans(costs.not_shortable)
-    barred, barred_row = np.zeros((0, 0), np.uint8), np.zeros(0, np.int64)
-    if len(spans):
-        barred, barred_row = bar_shorts(spans, _needed(panel, "costs.not_shortable"))
-    return t.Rules(
-        f=f,
-        i=i,
-        slippage=slippage / 1e4,
-        slippage_row=slippage_row,
-        borrow=borrow,
-        borrow_row=borrow_row,
-        barred=barred,
-        barred_row=barred_row,
-        signal=np.zeros((0, t.SIGNAL)) if signal is None else signal,
-    )
+    table, row = _by_symbol(costs, panel)
+    return t.Rules(f, i, table, row, np.zeros((0, t.SIGNAL)) if signal is None else signal)
 
 
 def _default(value: float | Rates) -> float:
     return value.default if isinstance(value, Rates) else value
 
 
-def _table(value: float | Rates, panel: Panel | None) -> tuple[t.Floats, t.Ints]:
-    """Rows and the row of each session; none where one number holds for all."""
-    if not isinstance(value, Rates) or not (value.symbols or value.table or value.tiers):
-        return np.zeros((0, 0)), np.zeros(0, np.int64)
-    return resolve(value, _needed(panel, "a bt.Rates"))
-
-
-def _needed(panel: Panel | None, what: str) -> Panel:
+def _by_symbol(costs: Costs, panel: Panel | None) -> tuple[t.Floats, t.Ints]:
+    """``Rules.table`` and ``Rules.row``."""
+    slippage, borrow, spans = costs.slippage_bps, costs.borrow_rate, read_spans(costs.not_shortable)
+    differs = _differs(slippage) or _differs(borrow) or len(spans) > 0
+    if not differs:
+        return np.zeros((0, 0)), np.full((1, t.ROWS), -1, np.int64)
     if panel is None:
-        raise ConfigError(f"{what} names symbols and dates: it needs a panel to look them up in.")
-    return panel
+        raise ConfigError("a bt.Rates or not_shortable names symbols and dates: it needs a panel to look them up in.")
+    row = np.full((panel.shape[0], t.ROWS), -1, np.int64)
+    parts: list[t.Floats] = []
+
+    def add(column: int, rows: t.Floats, of_session: t.Ints) -> None:
+        row[:, column] = of_session + sum(map(len, parts))
+        parts.append(rows)
+
+    if isinstance(slippage, Rates) and _differs(slippage):
+        rows, of_session = resolve(slippage, panel)
+        rows /= 1e4
+        add(t.SLIPPAGE_ROW, rows, of_session)
+    if isinstance(borrow, Rates) and _differs(borrow):
+        add(t.BORROW_ROW, *resolve(borrow, panel))
+    if len(spans):
+        barred, of_session = bar_shorts(spans, panel)
+        add(t.BARRED_ROW, barred.astype(np.float64), of_session)
+    return (parts[0] if len(parts) == 1 else np.concatenate(parts)), row
+
+
+def _differs(value: float | Rates) -> bool:
+    """Whether it is more than one number for all."""
+    return isinstance(value, Rates) and bool(value.symbols or value.table or value.tiers)
 
 
 def _cap(value: float | None) -> float:
