@@ -76,12 +76,12 @@ class Folds:
         """Folds that have been published under a name.
 
         ``ml4t``: training on 21 * 12 * 4 = 1,008 sessions, twelve tests of 21 * 3 = 63 that end with the last session,
-        of S. Jansen, Machine Learning for Algorithmic Trading (2nd ed. 2020), with its ``lookahead`` as the signal's
-        horizon. The test windows are the published ones. There, training ends with the session before the test,
-        whose label, a return from close to close, is known at the first test session's close; here labels run from open
-        to open, a session later, so that training ends (and, being as long, begins) ``horizon`` sessions earlier.
-        There folds come newest first, here in the order of time, and training there is ``lookahead - 1`` sessions
-        longer. Both need 1,765 sessions, here more if the signal's warmup is above 1.
+        of S. Jansen, Machine Learning for Algorithmic Trading (2nd ed. 2020), with its ``lookahead`` ``h`` as the
+        signal's horizon. The test windows are the published ones; there they come newest first, here in the order of
+        time. For a test window that begins at session ``s`` training ends there with ``s - h``, whose label, a return
+        from close to close, is known at the close of ``s``; here labels run from open to open, a session later, so it
+        ends with ``s - h - 1``. It is 1,008 sessions long here and ``h - 1`` longer there. That takes ``1,764 + h``
+        sessions here (and the signal's warmup less 1), there ``1,763 + 2 h``: both 1,765 for a horizon of 1.
 
         Raises:
             ConfigError: there are no folds of that name.

@@ -94,13 +94,24 @@ def signal_quality(scores: Floats, eligible: NDArray[np.uint8], due_rows: range)
     return out
 
 
-def fill_quality(out: Floats, scores: Floats, eligible: NDArray[np.uint8], rows: range) -> None:
+def fill_quality(out: Floats, scores: Floats, eligible: NDArray[np.uint8], rows: range, since: int = 0) -> int:
     """Write some rows of what `signal_quality` makes, for scores that arrive session by session.
 
     The session phase of row ``t`` reads row ``t``: fill it before. Rows after the last of ``rows`` are not read.
+
+    Args:
+        out: what is written to.
+        scores: as there, as is ``eligible``.
+        eligible: see `signal_quality`.
+        rows: which rows.
+        since: no row before this one has a finite score.
+
+    Returns:
+        The first row with a finite score, else ``rows.stop``: the next ``since``.
     """
-    if len(rows) and len(scores):
-        fill_signal(out, _frozen(scores), _frozen(eligible), rows.start, rows.stop, rows.step)
+    if not len(rows) or not len(scores):
+        return since
+    return int(fill_signal(out, _frozen(scores), _frozen(eligible), rows.start, rows.stop, rows.step, since))
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -21,6 +24,8 @@ KINDS: tuple[str, ...] = get_args(LabelKind)
 FIRST_FILL: dict[str, int] = {"open": 1, "close": 1, "same_close": 0}
 # The same as moments in time, by which one fill is before another.
 _MOMENT = {"same_close": 0, "open": 1, "close": 2}
+# The fills that labels are asked for while a signal learns; None: nobody keeps count.
+_asked: ContextVar[set[str] | None] = ContextVar("asked_fills", default=None)
 
 
 def labels(
@@ -40,9 +45,9 @@ def labels(
     sold there earns in a run without costs, to the rounding. A symbol that is settled in ``a + 1 .. b`` has the
     settlement in place of ``open[b]``: its last known close times ``1 + delisting_return``.
 
-    NaN where an order could not fill at both ends (the price is unknown, or the volume known to be 0), where the symbol
-    is no member of the universe in row ``t``, and where the panel ends before ``b``. A label never changes when the
-    panel goes on.
+    NaN where an order could not fill at both ends (the price is unknown, or the volume known to be 0), where none could
+    be given because the symbol is no member of the universe or not tradable in row ``t``, and where the panel ends
+    before ``b``. A label never changes when the panel goes on.
 
     Args:
         panel: the market.
@@ -67,8 +72,11 @@ def labels(
     first = check_start(fill, start)
     check_whole("horizon", horizon)
     at = all_rows(panel) if rows is None else check_rows(rows, panel)
+    asked = _asked.get()
+    if asked is not None:
+        asked.add(fill)
     raw = _total_returns(panel, at, first, horizon, panel.open if fill == "open" else panel.close)
-    raw[~panel.member[at]] = np.nan
+    raw[~(panel.member[at] & panel.tradable[at])] = np.nan  # nothing could be ordered then
     if kind == "demeaned":
         return demeaned(raw)
     if kind == "sector_demeaned":
@@ -118,6 +126,17 @@ def check_trained_for(fill: str, trained: str) -> None:
             f"{_named(fill)} (Execution(fill={fill!r})): part of what it learns cannot be earned. Train it with "
             f"fill={fill!r}."
         )
+
+
+@contextmanager
+def asked_fills() -> Iterator[set[str]]:
+    """The fills that `labels` is asked for inside of the block."""
+    asked: set[str] = set()
+    token = _asked.set(asked)
+    try:
+        yield asked
+    finally:
+        _asked.reset(token)
 
 
 def check_whole(key: str, value: Any, least: int = 1) -> None:

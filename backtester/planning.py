@@ -135,6 +135,20 @@ class InStrides:
         return weights
 
 
+def new_planner(
+    strategy: Strategy,
+    panel: Panel,
+    scores: Floats | None,
+    decide: Callable[[int, Submission], None],
+    call: Call,
+    ahead: bool,
+) -> OneByOne | InStrides:
+    """In strides where the strategy has ``decide_rows`` and may be asked ``ahead`` of time; see both classes."""
+    if ahead and overrides(strategy, "decide_rows"):
+        return InStrides(strategy, panel, scores, call)
+    return OneByOne(strategy, panel, decide)
+
+
 def _stop(plan: et.Plan) -> int:
     """The session after the last of a plan."""
     return int(plan.span[et.PLAN_FIRST] + plan.span[et.PLAN_ROWS])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import os
 import warnings
@@ -13,16 +12,16 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.arguments import check_settings, check_strategy, describe_strategy
+from backtester.arguments import check_length, check_panel, check_settings, check_strategy, describe_strategy, twin_of
 from backtester.benchmark import resolve
 from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
-from backtester.errors import ConfigError, DataError, StrategyError, raised_at
+from backtester.errors import BacktesterError, ConfigError, DataError, StrategyError, raised_at
 from backtester.folds import Folds
 from backtester.inputs import align_scores, fill_quality, to_market, watched_signal
 from backtester.market.panel import Panel
-from backtester.planning import InStrides, OneByOne
+from backtester.planning import InStrides, OneByOne, new_planner
 from backtester.portfolio.rules import to_rules
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 from backtester.result import Resting, Result
@@ -30,7 +29,7 @@ from backtester.scores import Scores
 from backtester.signal import Signal
 from backtester.strategy import Fills, Halt, Strategy, Universe, View, overrides
 from backtester.submission import Submission
-from backtester.walk import Live, scores_for_run
+from backtester.walk import Live, LiveCut, scores_for_run
 
 CASH = 10_000_000.0
 COSTS = Costs()
@@ -49,7 +48,7 @@ class Snapshot(NamedTuple):
     symbols: tuple[str, ...]
     dates: NDArray[np.datetime64]  # of the sessions that have run
     settings: dict[str, Any]  # cash, costs, risk and execution
-    scores: NDArray[np.float64] | None = None  # (sessions, N) that a signal has given online; else None
+    online: LiveCut | None = None  # what a signal has said so far, if it is asked online
 
 
 def run(
@@ -75,7 +74,8 @@ def run(
 
     Args:
         panel: the market.
-        strategy: decides after every close; see `Strategy`.
+        strategy: decides after every close; see `Strategy`. A second run goes on with the state that this one leaves in
+            the object: begin it in ``on_start``, or pass a fresh one.
         scores: `Scores`, (T, N) array, or DataFrame of dates by symbols, shown to the strategy as ``view.scores``. Row
             ``t`` must be known at the close of session ``t``. NaN is no opinion.
         signal: makes the scores by walk-forward, in their place.
@@ -91,9 +91,12 @@ def run(
         benchmark: what the figures are held against: ``"equal_weight"``, a symbol, a Series of returns by date, or the
             path of a CSV or Parquet file; see `backtester.benchmark`. The strategy does not see it.
         name: of the run; by default the strategy's class.
-        counterfactual: whether a run in which a breaker tripped is made once more without breakers, by a copy of the
-            strategy taken beforehand, for the figures of ``result.without_breakers``. The command line asks for it.
-        progress: called as ``progress("running", sessions done, sessions in all)`` every 256 sessions.
+        counterfactual: whether a run in which a breaker tripped is made once more without breakers, for the figures of
+            ``result.without_breakers``; the command line asks for it. A copy of the strategy, taken beforehand, is
+            asked again from ``on_start`` on, so what its methods do besides happens twice; ``on_end`` is not called
+            again. Where this second run fails a warning says so, and there are no such figures.
+        progress: called as ``progress("running", sessions done, sessions in all)`` every 256 sessions, and before
+            that by the walk of a signal.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -101,6 +104,9 @@ def run(
         StrategyError: the strategy raised (the message names the date and the line), or returned what cannot be traded.
         SignalError: the same for the signal.
     """
+    check_panel(panel)
+    check_strategy(strategy)
+    check_length(strategy, panel)
     simulation = Simulation(
         panel,
         strategy,
@@ -115,14 +121,10 @@ def run(
         risk=risk,
         execution=execution,
         benchmark=benchmark,
+        progress=progress,
     )
-    if len(panel.dates) < strategy.warmup:
-        raise ConfigError(
-            f"{type(strategy).__name__} needs {strategy.warmup} bars before its first decision; "
-            f"the panel has {len(panel.dates)} sessions."
-        )
     watched = counterfactual and risk is not None and risk != risk.without_breakers()
-    twin = _twin(strategy) if watched else None
+    twin = twin_of(strategy) if watched else None
     if progress is not None:
         for end in range(_TOLD, len(panel.dates), _TOLD):
             simulation.advance(end)
@@ -131,31 +133,22 @@ def run(
     result = simulation.finish(name)
     if twin is None or risk is None or (result.tape.ledger[:, et.L_STATUS] == et.ACTIVE).all():
         return result
-    other = Simulation(
-        panel,
-        twin,
-        scores=simulation.scores,
-        cash=cash,
-        costs=costs,
-        risk=risk.without_breakers(),
-        execution=execution,
-        benchmark=benchmark,
-    )
-    other.advance()
-    return dataclasses.replace(result, without_breakers=other.finish().metrics)
-
-
-def _twin(strategy: Strategy) -> Strategy | None:
-    """A copy that the run does not touch; None, with a warning, where there cannot be one."""
     try:
-        return copy.deepcopy(strategy)
-    except Exception as error:  # whatever an attribute of the user's raises when it is copied
-        warnings.warn(
-            f"{type(strategy).__name__} cannot be copied ({type(error).__name__}: {error}), so if a breaker trips there "
-            "will be no figures without breakers.",
-            stacklevel=3,
+        other = Simulation(
+            panel,
+            twin,
+            scores=simulation.scores,
+            cash=cash,
+            costs=costs,
+            risk=risk.without_breakers(),
+            execution=execution,
+            benchmark=benchmark,
         )
-        return None
+        other.advance()
+    except BacktesterError as error:  # the strategy may meet what the breakers have kept from it
+        warnings.warn(f"no figures without breakers: {error}", stacklevel=2)
+        return result
+    return dataclasses.replace(result, without_breakers=other._result(None).metrics)
 
 
 class Simulation:
@@ -178,6 +171,7 @@ class Simulation:
         execution: Execution = EXECUTION,
         benchmark: Any = None,
         snapshot: Snapshot | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         """Prepare a run from its first session or from ``snapshot``; the other arguments are those of `run`.
 
@@ -185,31 +179,31 @@ class Simulation:
         under; ``on_start`` is not called again. With ``online`` the snapshot brings the scores of the sessions before
         it, and the signal is fitted again on the fold that the cut lies in: the same bytes, if it learns reproducibly.
         """
+        check_panel(panel)
         check_strategy(strategy)
         check_settings(cash, costs, risk, execution)
-        if not panel.shape[0] or not panel.shape[1]:
-            raise DataError(f"the panel has the shape {panel.shape} (sessions, symbols); there is nothing to run.")
         self.panel = panel
         self.strategy = strategy
         self.cash = float(cash)
         self.costs = costs
         self.settings: dict[str, Any] = {
             "strategy": describe_strategy(strategy),
-            "costs": None if costs is None else costs.describe(),
+            "costs": None if costs is None else costs.describe(panel),
             "risk": None if risk is None else dataclasses.asdict(risk),
             "execution": dataclasses.asdict(execution),
             "market": panel.describe(),
         }
         self._benchmark = resolve(benchmark, panel)
         self._whole = True  # False once the strategy has failed inside a session
-        scores, self._live = scores_for_run(panel, scores, signal, folds, online, execution.fill, seed, cache)
+        self._market = to_market(panel, costs, risk)
+        stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
+        rules = to_rules(costs, risk, execution, stops, panel=panel)  # what it refuses, it refuses before the training
+        scores, self._live = scores_for_run(panel, scores, signal, folds, online, execution.fill, seed, cache, progress)
         if isinstance(scores, Scores):  # online, they are not there yet
             self.settings["scores"] = scores.record if self._live is None else dict(scores.origin)
         self._scores = align_scores(scores, panel)
-        self._market = to_market(panel, costs, risk)
-        stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
         watched = watched_signal(risk, self._scores, self._market, strategy)
-        self._rules = to_rules(costs, risk, execution, stops, panel=panel, signal=watched)
+        self._rules = rules if watched is None else rules._replace(signal=watched)
         sessions, symbols = panel.shape
         self._started = snapshot is not None
         if snapshot is None:
@@ -218,13 +212,17 @@ class Simulation:
         else:
             self._check_snapshot(snapshot)
             if self._live is not None:
-                self._live.restore(snapshot.scores)
+                self._live.restore(snapshot.online)
             self._state = memory.copy_state(snapshot.state)
             self._tape = memory.longer_tape(snapshot.tape, sessions)
         self._reported = int(self._state.i[et.TOLD_FILLS])
+        self._planner: OneByOne | InStrides | None = None  # while there are sessions left to run
+        self._scored_from = 0  # no row before this one has a score, as far as the guards of the signal have looked
 
     def advance(self, end: int | None = None) -> None:
         """Run the sessions before row ``end`` that have not run yet; by default all.
+
+        A strategy with ``decide_rows`` may go on computing later rows on its second thread until the last has run.
 
         Raises:
             DataError: the panel has no such row.
@@ -240,11 +238,10 @@ class Simulation:
             universe = Universe(self.panel.symbols, self.panel.sectors)
             self._call("on_start", range(1), lambda: self.strategy.on_start(universe))
             self._started = True
-        planner: OneByOne | InStrides
-        if overrides(self.strategy, "decide_rows") and self._live is None:
-            planner = InStrides(self.strategy, self.panel, self._scores, partial(self._call, "decide_rows"))
-        else:
-            planner = OneByOne(self.strategy, self.panel, self._decide)
+        if self._planner is None:
+            call = partial(self._call, "decide_rows")
+            self._planner = new_planner(self.strategy, self.panel, self._scores, self._decide, call, self._live is None)
+        planner = self._planner
         try:
             if self._live is not None:  # a session's scores have to be there before it runs
                 for t in range(int(self._state.i[et.SESSION]), end):
@@ -252,9 +249,11 @@ class Simulation:
                     self._drive(planner, t + 1)
             else:
                 self._drive(planner, end)
+            self._whole = True
         finally:
-            planner.close()
-        self._whole = True
+            if end == sessions or not self._whole:
+                planner.close()
+                self._planner = None
 
     def snapshot(self) -> Snapshot:
         """A copy of the book and of the tape so far."""
@@ -267,7 +266,7 @@ class Simulation:
             self.panel.symbols,
             self.panel.dates[:done],
             self._terms(),
-            None if self._live is None else self._live.scores.values[:done].copy(),
+            None if self._live is None else self._live.cut(done),
         )
 
     @property
@@ -288,6 +287,12 @@ class Simulation:
             raise DataError("no session has been run.")
         last = View(self.panel, self._scores, done - 1, self._state)
         self._call("on_end", range(done - 1, done), lambda: self.strategy.on_end(last))
+        return self._result(name)
+
+    def _result(self, name: str | None) -> Result:
+        """The record of the sessions that have run."""
+        done = int(self._state.i[et.SESSION])
+        online = {} if self._live is None else {"scores": self._live.record(done)}
         return Result(
             name=type(self.strategy).__name__ if name is None else name,
             dates=self.panel.dates[:done],
@@ -295,10 +300,10 @@ class Simulation:
             sector_names=self.panel.sector_names,
             tape=memory.used_tape(self._tape, self._state),
             resting_orders=Resting.of(self._state),
-            settings=self.settings,
+            settings=self.settings | online,
             source=self.panel,
             cash=self.cash,
-            benchmark=self._benchmark and self._benchmark._replace(returns=self._benchmark.returns[:done]),
+            benchmark=self._benchmark and self._benchmark.head(done),
         )
 
     def _check_whole(self) -> None:
@@ -325,7 +330,9 @@ class Simulation:
         live.score(t)
         since = t - (self.strategy.warmup - 1)
         if len(self._rules.signal) and since >= 0 and since % self.strategy.every == 0:
-            fill_quality(self._rules.signal, live.scores.values, self._market.eligible, range(t, t + 1))
+            self._scored_from = fill_quality(
+                self._rules.signal, live.scores.values, self._market.eligible, range(t, t + 1), self._scored_from
+            )
 
     def _drive(self, planner: OneByOne | InStrides, end: int) -> None:
         """Call the kernel until session ``end``, and do in between what it stopped for."""

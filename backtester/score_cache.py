@@ -1,7 +1,8 @@
 """A cache of scores, so that a change of costs, limits or strategy never trains again.
 
 An entry is a folder named by the hash of everything that scores depend on: the data, the signal's class, settings and
-source, the folds, the batch, the seed, and the versions of the libraries. It holds ``scores.parquet`` and
+sources, the folds, the batch, the seed, and the versions of the libraries. What cannot be told of a signal for sure,
+such as a lambda among its settings, keeps its scores out of the cache. An entry holds ``scores.parquet`` and
 ``scores.json`` (what the hash was taken of, and the hash of the file), is written whole or not at all, and is checked
 when it is read. All of it may be deleted at any time. What is damaged, or cannot be written, is told by a warning, and
 the scores are computed as without a cache.
@@ -26,16 +27,16 @@ from backtester.folds import Folds
 from backtester.market.cache import cache_folder
 from backtester.market.panel import Panel
 from backtester.market.store import package_version, sha256_of, written_whole
+from backtester.plain import described, is_of_module, is_plain, modules_in, name_of, opaque_parts, plain
 from backtester.scores import Scores
 from backtester.signal import Signal
+from backtester.sources import source_hashes
 
 # To be raised whenever the same signal would give other scores for the same inputs.
-_FORMAT = 1
+_FORMAT = 2
 _SCORES, _NOTES = "scores.parquet", "scores.json"
 # What may compute something in a signal; those that are not installed are named as such.
 _LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "torch")
-# The sources here that scores depend on: a change of any other module keeps them.
-_OWN = ("cross_section", "folds", "labels", "signal", "walk", "market/actions", "market/panel")
 
 
 def default_folder() -> Path:
@@ -48,18 +49,66 @@ def ingredients(panel: Panel, signal: Signal, folds: Folds | None, batch: int | 
 
     Raises:
         ConfigError: the signal has a setting without a plain form.
-        DataError: the source of the signal lies in no file.
+        DataError: something that the scores may depend on cannot be told, so that a change would not be noticed.
     """
+    told = plain(signal.describe())
+    hidden = _hidden(signal)
+    opaque = [*opaque_parts(told), *opaque_parts(hidden)]
+    if opaque:
+        raise DataError(f"{opaque[0]} cannot be told from another. Use what is defined in a module, under a name.")
+    _check_arguments(type(signal), told)
+    sources = signal.sources()
+    for one in sources:
+        if not is_of_module(one):
+            raise DataError(f"the source of {name_of(one)} is in no file under that name; define it in a module.")
     return {
         "format": _FORMAT,
         "data": panel.fingerprint,
-        "signal": signal.describe(),
+        "signal": told,
+        "hidden": hidden,
         "seed": signal.seed,
-        "source": _sources(signal),
+        "source": source_hashes({one.__module__ for one in sources} | modules_in(told) | modules_in(hidden)),
         "folds": describe_folds(folds),
         "batch": batch,
         "versions": _versions(),
     }
+
+
+def _hidden(signal: Signal) -> dict[str, Any]:
+    """What a signal and its classes hold before it is fitted, with the classes of what it holds."""
+    hidden = {}
+    for key, value in vars(signal).items():
+        content = described(value)
+        by_describe = not key.startswith("_") and not is_plain(value)  # which has another form for it
+        if not (by_describe and any(opaque_parts(content))):
+            hidden[key] = content
+    for base in reversed(type(signal).__mro__[:-1]):
+        if base is Signal:
+            continue
+        for key, value in vars(base).items():
+            is_code = callable(value) or hasattr(type(value), "__get__")
+            if not key.startswith("_") and not is_code:
+                hidden[f"{base.__name__}.{key}"] = described(value)
+    return hidden
+
+
+def _check_arguments(kind: type, told: dict[str, Any]) -> None:
+    """Raise DataError for an argument of ``__init__`` that the description of the signal does not hold."""
+    for base in kind.__mro__:
+        if base is Signal or base is object:
+            return
+        if "__init__" not in vars(base):
+            continue
+        passes_on = False
+        for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[1:]:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                passes_on = True
+            elif parameter.name not in told:
+                raise DataError(
+                    f"{kind.__name__} takes {parameter.name!r} and does not keep it as a public attribute of that name."
+                )
+        if not passes_on:
+            return
 
 
 def describe_folds(folds: Folds | None) -> dict[str, Any] | None:
@@ -71,7 +120,7 @@ def describe_folds(folds: Folds | None) -> dict[str, Any] | None:
 
 def key_of(parts: dict[str, Any]) -> str:
     """The name of the entry: SHA-256 of the ingredients, in hex."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Panel) -> Scores | None:
@@ -81,7 +130,7 @@ def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Pa
         return None
     try:
         notes = json.loads((entry / _NOTES).read_text(encoding="utf-8"))
-        if notes["ingredients"] != parts:
+        if key_of(notes["ingredients"]) != entry.name:
             raise ValueError(f"{_NOTES} tells of other scores")
         if sha256_of(entry / _SCORES) != notes["sha256"]:
             raise ValueError(f"{_SCORES} is not the file that was written")
@@ -92,6 +141,7 @@ def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Pa
             panel.symbols,
             found.folds,
             {key: value for key, value in found.origin.items() if key != "file"},
+            from_cache=True,
         )
         if scores.sha256 != notes["values"]:
             raise ValueError(f"{_SCORES} holds other scores")
@@ -111,38 +161,6 @@ def save_cached(folder: str | os.PathLike[str], parts: dict[str, Any], scores: S
             (fresh / _NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
     except OSError as error:
         warnings.warn(f"The scores cannot be cached in {entry}: {error}.", stacklevel=3)
-
-
-def source_hash(thing: Any) -> str:
-    """Hash of the source that a class or function lies in: all of its package's folder, or its own file.
-
-    Raises:
-        DataError: there is no such file, as in an interactive session.
-    """
-    try:
-        file = inspect.getsourcefile(thing)
-    except TypeError:
-        file = None
-    if file is None or not Path(file).is_file():
-        name = getattr(thing, "__qualname__", repr(thing))
-        raise DataError(f"the source of {name} is in no file; write it to a module, so that a change of it is noticed.")
-    path = Path(file)
-    packaged = (path.parent / "__init__.py").is_file()
-    return _hash_of(sorted(path.parent.rglob("*.py")) if packaged else [path], path.parent)
-
-
-def _sources(signal: Signal) -> dict[str, str]:
-    """Hashes of the sources that the signal names, and of what here makes scores of it."""
-    root = Path(__file__).parent
-    hashes = {f"{one.__module__}:{one.__qualname__}": source_hash(one) for one in signal.sources()}
-    return {**hashes, "backtester": _hash_of([root / f"{name}.py" for name in _OWN], root)}
-
-
-def _hash_of(files: list[Path], root: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.relative_to(root).as_posix()}\0{sha256_of(file)}\n".encode())
-    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

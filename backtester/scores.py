@@ -48,11 +48,13 @@ class Scores:
     """What a signal thinks of every symbol after every close. Frozen.
 
     Attributes:
-        values: (T, N) float64, read-only; NaN is no opinion. Row ``t`` was known after the close of ``dates[t]``.
+        values: (T, N) float64, read-only; NaN is no opinion. Row ``t`` was known after the close of ``dates[t]``. What
+            is given is copied, unless it is read-only already.
         dates: (T,) datetime64[D], strictly increasing.
         symbols: the N symbols.
         folds: how they were made, if by walk-forward.
         origin: where they come from, as plain JSON data: signal, folds and batch, or a file.
+        from_cache: whether they were read, not made.
     """
 
     values: Floats
@@ -60,10 +62,12 @@ class Scores:
     symbols: tuple[str, ...]
     folds: tuple[FoldDates, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    from_cache: bool = False
 
     def __post_init__(self) -> None:
         """Freeze the array; raise DataError if the parts do not fit together."""
-        values = np.ascontiguousarray(self.values, dtype=np.float64).view()
+        given = np.ascontiguousarray(self.values, dtype=np.float64)
+        values = given.copy() if np.shares_memory(given, self.values) and given.flags.writeable else given.view()
         values.flags.writeable = False
         dates = np.asarray(self.dates).astype("datetime64[D]")
         if values.shape != (len(dates), len(self.symbols)):

@@ -11,8 +11,9 @@ import numpy as np
 
 from backtester.errors import ConfigError, SignalError, raised_at
 from backtester.folds import Fold
-from backtester.labels import Floats, Rows, check_start, check_whole
+from backtester.labels import Floats, Rows, asked_fills, check_start, check_whole
 from backtester.market.panel import Panel
+from backtester.plain import is_plain, plain
 
 Answer = TypeVar("Answer")
 
@@ -32,8 +33,9 @@ class Signal:
             session ``t + 1`` to ``t + 1 + horizon``. Sets the purge of the folds.
         warmup: rows of history that a prediction needs: for row ``t`` the rows ``t - warmup + 1 .. t``.
         seed: of everything that is drawn at random; the same seed gives the same scores on one machine (law 18).
-        fill: the price that the labels run from, ``open``, ``close`` or ``same_close`` as in `bt.labels`, for a signal
-            that learns from labels: a run whose orders fill later than that is refused. None: it learns from none.
+        fill: the price that the labels run from, ``open``, ``close`` or ``same_close`` as in `bt.labels`: a run whose
+            orders fill later than that is refused, before anything is learnt. None: not said. What `bt.labels` is asked
+            for during ``fit`` is held against the run in any case.
     """
 
     horizon: int = 1
@@ -74,9 +76,12 @@ class Signal:
         told: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}"}
         for base in reversed(kind.__mro__):  # what a class holds and is no plain data is in its source
             for key, value in vars(base).items():
-                if not key.startswith("_") and _is_plain(value):
+                if not key.startswith("_") and is_plain(value):
                     told[key] = plain(value)
-        for key, value in vars(self).items():
+        held = dict(vars(self))
+        if dataclasses.is_dataclass(self):  # slots are not in vars
+            held |= {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for key, value in held.items():
             if key.startswith("_"):
                 continue
             try:
@@ -91,32 +96,10 @@ class Signal:
     def sources(self) -> list[Any]:
         """Classes and functions whose source decides the scores, for the key of the score cache.
 
-        By default the signal's class and those it derives from. Add what is handed over as an object.
+        By default the signal's class and those it derives from; the modules that theirs import are followed from there.
+        Add what is found in another way, such as by a name in a setting.
         """
         return [base for base in type(self).__mro__ if base is not Signal and base is not object]
-
-
-def plain(value: Any) -> Any:
-    """A setting as JSON data; raises TypeError for what is none, since its text could hide what it holds."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} is no plain data")
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        plain(value)
-    except TypeError:
-        return False
-    return True
 
 
 def learns(signal: Signal) -> bool:
@@ -140,17 +123,21 @@ def check_signal(signal: Any) -> None:
         check_start(signal.fill)
 
 
-def fitted(signal: Signal, panel: Panel, fold: Fold) -> Signal:
+def fitted(signal: Signal, panel: Panel, fold: Fold) -> tuple[Signal, set[str]]:
     """A copy of the signal that has learnt from the training rows of a fold, and has seen nothing after their labels.
+
+    Returns:
+        The copy, and the fills that it asked `bt.labels` for.
 
     Raises:
         SignalError: ``fit`` raised.
     """
     own = copy.deepcopy(signal)
-    if learns(signal) and fold.train.size:
-        seen = panel.head(int(fold.train[-1]) + 1 + signal.horizon)
-        _call(own, "fit", seen, fold.train, lambda: own.fit(seen, fold.train))
-    return own
+    with asked_fills() as fills:
+        if learns(signal) and fold.train.size:
+            seen = panel.head(int(fold.train[-1]) + 1 + signal.horizon)
+            _call(own, "fit", seen, fold.train, lambda: own.fit(seen, fold.train))
+    return own, fills
 
 
 def predicted(signal: Signal, panel: Panel, rows: Rows) -> Floats:
@@ -160,8 +147,16 @@ def predicted(signal: Signal, panel: Panel, rows: Rows) -> Floats:
         SignalError: ``predict`` raised, or returned what is no score.
     """
     seen = panel.head(int(rows[-1]))
-    answer = np.asarray(_call(signal, "predict", seen, rows, lambda: signal.predict(seen, rows)))
+    given = _call(signal, "predict", seen, rows, lambda: signal.predict(seen, rows))
     expected = (len(rows), panel.shape[1])
+    try:
+        answer = np.asarray(given)
+    except Exception as error:  # whatever a library raises whose arrays are none of NumPy's
+        raise SignalError(
+            f"{_where(signal, 'predict', seen, rows)} returned a {type(given).__name__} that is no NumPy array and "
+            f"cannot become one ({type(error).__name__}: {error}). Return numbers of shape {expected}; a torch tensor "
+            "becomes an array by .detach().cpu().numpy()."
+        ) from error
     if answer.shape != expected or answer.dtype.kind not in "fiub":
         raise SignalError(
             f"{_where(signal, 'predict', seen, rows)} returned shape {answer.shape} and type {answer.dtype}; it must "
@@ -177,6 +172,49 @@ def predicted(signal: Signal, panel: Panel, rows: Rows) -> Floats:
     return answer.astype(np.float64)
 
 
+# How far one row may be from the same row in a batch: a part of what the row's scores span, and of their size.
+SPAN_TOLERANCE, SIZE_TOLERANCE = 1e-4, 1e-6
+
+
+def check_rows_alone(signal: Signal, panel: Panel, fold: Fold, number: int, values: Floats) -> None:
+    """Ask a fitted signal again for the first, a middle and the last test row of a fold, each alone.
+
+    The panel ends with the row then. What differs depends on later rows, on which others were asked for, or on what was
+    asked before.
+
+    Args:
+        signal: as it was fitted on the fold.
+        panel: the market.
+        fold: its test rows have been scored.
+        number: of the fold, from 1, for the message.
+        values: (T, N), what it said of them together.
+
+    Raises:
+        SignalError: a row alone has other scores, by more than the tolerance, or in other places.
+    """
+    for k in sorted({0, len(fold.test) // 2, len(fold.test) - 1}):
+        rows = fold.test[k : k + 1]
+        t = int(rows[0])
+        batch, alone = values[t], predicted(signal, panel, rows)[0]
+        known = np.isfinite(batch) & np.isfinite(alone)
+        either = np.concatenate((batch[known], alone[known]))
+        tolerance = 0.0
+        if either.size:
+            tolerance = SPAN_TOLERANCE * np.ptp(either) + SIZE_TOLERANCE * np.abs(either).max()
+        wrong = np.isfinite(batch) != np.isfinite(alone)
+        wrong[known] = np.abs(batch - alone)[known] > tolerance
+        if not wrong.any():
+            continue
+        i = int(np.argmax(wrong))
+        raise SignalError(
+            f"{type(signal).__name__}.predict: fold {number}, {panel.dates[t]}, {panel.symbols[i]!r}: the score is "
+            f"{batch[i]} when {len(fold.test)} rows are scored in batches, and {alone[i]} when the row is asked for "
+            "alone, with a panel that ends there. A score may depend on rows up to its own alone: not on later rows of "
+            "the panel (nor on negative rows, which count from its end: is warmup too short?), not on which other rows "
+            "are asked for, and not on what was asked before."
+        )
+
+
 def _call(signal: Signal, method: str, panel: Panel, rows: Rows, ask: Callable[[], Answer]) -> Answer:
     """Call a method of the signal; an error that it raises is told with the dates and the signal's line."""
     try:
@@ -184,7 +222,11 @@ def _call(signal: Signal, method: str, panel: Panel, rows: Rows, ask: Callable[[
     except Exception as error:
         line = raised_at(error)
         raised = f" raised {type(error).__name__}{line}" if line else ""
-        raise SignalError(f"{_where(signal, method, panel, rows)}{raised}: {error}") from error
+        hint = ""
+        if isinstance(error, IndexError) and f"size {len(panel.dates)}" in str(error):
+            last = "row asked for" if method == "predict" else "that a label of its rows needs"
+            hint = f". The panel ends with {panel.dates[-1]}, the last {last}; nothing later is known."
+        raise SignalError(f"{_where(signal, method, panel, rows)}{raised}: {error}{hint}") from error
 
 
 def _where(signal: Signal, method: str, panel: Panel, rows: Rows) -> str:

@@ -297,7 +297,10 @@ class Strategy:
 
     ``decide``, ``on_fill`` and ``on_halt`` may each return a target (array or Series: every symbol; mapping: only
     the symbols it names), explicit ``Order`` / ``Cancel`` / ``Rearm`` instructions, or None: docs/semantics.md,
-    section 2. What they return trades in the next session.
+    section 2. What they return trades in the next session. What they see is told in docs/strategies.md.
+
+    An object keeps its attributes from one `bt.run` to the next: nothing resets what a run has left in them. Set such
+    state in ``on_start``, which is called at the beginning of every run, or pass a fresh object to each.
     """
 
     warmup: int = 1

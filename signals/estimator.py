@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 import backtester as bt
 from backtester.errors import did_you_mean
 from backtester.labels import FillAt, LabelKind, check_kind, check_start
-from backtester.signal import plain
+from backtester.plain import described
 from signals.checks import whole
 from signals.features import SCALES, default_features
 
@@ -24,6 +26,8 @@ Features = Callable[[bt.Panel, Rows], Floats]
 
 class Estimator(bt.Signal):
     """Learns a label from features with anything that has ``fit`` and ``predict``: a model, or a pipeline of them.
+
+    scikit-learn's are the rule; of one that is not, ``get_params`` and tags are used where it has them.
 
     Each fold fits a clone of it, as ``fit(x, y)`` with a row of ``x`` for every session and symbol of the training rows
     that has its features and a label, which members alone have. The score of a member is what it predicts; that of a
@@ -69,30 +73,30 @@ class Estimator(bt.Signal):
         self._template = _named(estimator, arguments or {}) if isinstance(estimator, str) else estimator
         if not isinstance(estimator, str) and arguments:
             raise bt.ConfigError("arguments go with an estimator that is named, such as 'sklearn.linear_model:Ridge'.")
-        if isinstance(self._template, type) or not all(hasattr(self._template, name) for name in ("fit", "get_params")):
+        if isinstance(self._template, type) or not all(_has(self._template, name) for name in ("fit", "predict")):
             raise bt.ConfigError(
-                f"estimator is {estimator!r}; it must be a scikit-learn estimator: an object, or a name."
+                f"estimator is {estimator!r}; it must be an object with fit(x, y) and predict(x), such as an estimator "
+                "of scikit-learn, or the name of its class."
             )
         check_kind(label)
         check_start(fill)
         self.label = label
-        self.fill = self._fill = fill
+        self.fill = fill
         self.horizon, self.seed = whole("horizon", horizon), whole("seed", seed, least=0)
         self._features = _found(features, "features") if isinstance(features, str) else features
-        if self._features is not None and not inspect.isfunction(self._features):
+        if self._features is not None and not callable(self._features):
             raise bt.ConfigError(f"features is {features!r}; it must be a function, or the name of one.")
-        if self._features is None:
-            self.lookbacks = [whole("lookbacks", one) for one in lookbacks]
-            if not self.lookbacks:
-                raise bt.ConfigError("lookbacks is empty; give at least one number of sessions.")
-            if scale not in SCALES:
-                raise bt.ConfigError(f"scale is {scale!r}; it must be one of {', '.join(SCALES)}.")
-            self.scale = scale
-        elif warmup is None:
+        self.lookbacks = [whole("lookbacks", one) for one in lookbacks] if self._features is None else []
+        self.scale = scale
+        if scale not in SCALES:
+            raise bt.ConfigError(f"scale is {scale!r}; it must be one of {', '.join(SCALES)}.")
+        if self._features is None and not self.lookbacks:
+            raise bt.ConfigError("lookbacks is empty; give at least one number of sessions.")
+        if self._features is not None and warmup is None:
             raise bt.ConfigError(
                 "warmup is not given; features of your own need it: the rows of history that they use."
             )
-        least = max(self.lookbacks) + 1 if self._features is None else 1
+        least = max(self.lookbacks, default=0) + 1
         self.warmup = least if warmup is None else whole("warmup", warmup, least=least)
         self._is_classifier = _is_classifier(self._template)
         if self._is_classifier and label != "up":
@@ -101,17 +105,20 @@ class Estimator(bt.Signal):
 
     def fit(self, panel: bt.Panel, rows: Rows) -> None:
         """Fit a clone on the training rows."""
-        from sklearn.base import clone
-
-        model = clone(self._template)
-        unset = [key for key, value in model.get_params().items() if value is None and key.endswith("random_state")]
-        model.set_params(**dict.fromkeys(unset, self.seed))
+        model = _fresh(self._template, self.seed)
         x = self._seen(panel.head(int(rows[-1])), rows)
-        y = bt.labels(panel, rows, self.horizon, kind=self.label, fill=self._fill)
+        y = bt.labels(panel, rows, self.horizon, kind=self.label, fill=cast(FillAt, self.fill))
         used = self._usable(x) & np.isfinite(y)
         if not used.any():
             raise bt.DataError("no training row has both its features and a label.")
         model.fit(x[used], y[used])
+        if not self._is_classifier and not hasattr(model, "predict"):
+            raise bt.ConfigError(f"{type(model).__name__} has no predict once it is fitted: is its last step a model?")
+        if self._is_classifier and not hasattr(model, "predict_proba"):
+            raise bt.ConfigError(
+                f"{type(model).__name__} is a classifier without predict_proba: it gives no probability of going up. "
+                "Let it give one (SVC: probability=True, VotingClassifier: voting='soft'), or take another."
+            )
         self._model = model
 
     def predict(self, panel: bt.Panel, rows: Rows) -> Floats:
@@ -131,16 +138,15 @@ class Estimator(bt.Signal):
     def describe(self) -> dict[str, Any]:
         """The settings, with the estimator as its class and parameters, and the function of the features by name."""
         told = super().describe()
-        told["estimator"] = _described(self._template)
-        if self._features is not None:
-            told["features"] = f"{self._features.__module__}:{self._features.__qualname__}"
-        return told
+        features = described(self._features)
+        by_name = isinstance(features, dict) and set(features) == {"function"}
+        told["features"] = features["function"] if by_name else features
+        # Of a class that is given by name, the estimator says the arguments too.
+        return told | {"estimator": described(self._template), "arguments": None}
 
     def sources(self) -> list[Any]:
-        """The class, the function of the features, and every part of the estimator that is not scikit-learn's."""
-        parts = [type(part) for part in _parts(self._template)]
-        own = [kind for kind in parts if not kind.__module__.startswith("sklearn.")]
-        return super().sources() + own + ([] if self._features is None else [self._features])
+        """The class, and the function of the features."""
+        return super().sources() + ([self._features] if inspect.isfunction(self._features) else [])
 
     def _seen(self, panel: bt.Panel, rows: Rows) -> Floats:
         """The features of the rows, checked: (R, N, F)."""
@@ -178,44 +184,58 @@ def _found(name: str, key: str) -> Any:
     try:
         return getattr(importlib.import_module(module), attribute)
     except ImportError as error:
-        raise bt.ConfigError(f"{key} is {name!r}, and {module} cannot be imported: {error}.") from error
+        package = module.partition(".")[0]
+        here = {one.name for one in pkgutil.iter_modules()}
+        hint = "" if package in here else did_you_mean(package, here)
+        raise bt.ConfigError(f"{key} is {name!r}, and {module} cannot be imported: {error}.{hint}") from error
     except AttributeError as error:
         hint = did_you_mean(attribute, dir(importlib.import_module(module)))
         raise bt.ConfigError(f"{key} is {name!r}, and {module} has no {attribute}.{hint}") from error
 
 
-def _is_classifier(estimator: Any) -> bool:
-    from sklearn.base import is_classifier
+def _has(estimator: Any, name: str) -> bool:
+    """Whether it has a method. Some only say so once they are fitted, so that their class is asked too."""
+    return callable(getattr(estimator, name, None)) or callable(getattr(type(estimator), name, None))
 
-    return bool(is_classifier(estimator))
+
+def _fresh(template: Any, seed: int) -> Any:
+    """An unfitted copy, with the seed wherever a ``random_state`` is None: its own, and those of what is in it."""
+    from sklearn.base import clone
+
+    model = clone(template, safe=False)  # what has no get_params is copied whole
+    parts = [model, *_parameters(model).values()]
+    for part in parts:
+        if not isinstance(part, type) and getattr(part, "random_state", seed) is None:
+            part.random_state = seed
+    return model
+
+
+def _parameters(estimator: Any) -> dict[str, Any]:
+    """Its parameters and those of the estimators in it; none if it cannot say."""
+    try:
+        return dict(estimator.get_params(deep=True))
+    except Exception:
+        return {}
+
+
+def _is_classifier(estimator: Any) -> bool:
+    tags = _tags(estimator)
+    kind = getattr(estimator, "_estimator_type", None) if tags is None else tags.estimator_type
+    return bool(kind == "classifier")
 
 
 def _takes_nan(estimator: Any) -> bool:
+    tags = _tags(estimator)
+    return tags is not None and bool(tags.input_tags.allow_nan)
+
+
+def _tags(estimator: Any) -> Any:
+    """What it says of itself in scikit-learn's way; None if it, or something in it, does not."""
     from sklearn.utils import get_tags
 
-    return bool(get_tags(estimator).input_tags.allow_nan)
-
-
-def _parts(estimator: Any) -> list[Any]:
-    """The estimator and the estimators in it."""
-    inner = [value for value in estimator.get_params(deep=True).values() if hasattr(value, "get_params")]
-    return [estimator, *(part for part in inner if not isinstance(part, type))]
-
-
-def _described(estimator: Any) -> dict[str, Any]:
-    """Class and parameters as plain data; those of inner estimators stand under their own names, ``step__alpha``."""
-    told: dict[str, Any] = {"class": f"{type(estimator).__module__}:{type(estimator).__qualname__}"}
-    for key, value in sorted(estimator.get_params(deep=True).items()):
-        if hasattr(value, "get_params"):
-            told[key] = f"{type(value).__module__}:{type(value).__qualname__}"
-            continue
-        if key == "steps":
-            told[key] = [name for name, _ in value]
-            continue
-        try:
-            told[key] = plain(value)
-        except TypeError as error:
-            raise bt.ConfigError(
-                f"estimator: its {key} is a {type(value).__name__}, which has no plain form for the record of the run."
-            ) from error
-    return told
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return get_tags(estimator)
+    except Exception:
+        return None

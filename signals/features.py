@@ -9,14 +9,19 @@ from numpy.typing import NDArray
 
 import backtester as bt
 from backtester.cross_section import centred_ranks, standard_scores
+from signals.checks import lagged
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+# A vendor restates its adjusted close whenever a split or dividend comes: a value of it knows the future (law 15).
+RESTATED = ("adj_close_vendor",)
 SCALES = {"rank": centred_ranks, "zscore": standard_scores}
 
 
 def default_features(panel: bt.Panel, rows: Rows, lookbacks: Sequence[int], scale: str) -> Floats:
-    """Total returns over each look-back, and every extra column of the panel by name, compared over the session.
+    """Total returns over each look-back, and the extra columns of the panel by name, compared over the session.
+
+    A vendor's adjusted close is left out, since later splits and dividends have changed it.
 
     Each feature is compared over the members of its session that have a close: as ranks from -0.5 to 0.5, or as
     standard scores. An unknown value counts as 0, the middle. A symbol that is no member, or has no close, has no
@@ -27,8 +32,8 @@ def default_features(panel: bt.Panel, rows: Rows, lookbacks: Sequence[int], scal
     """
     close = panel.adj_close
     scored = panel.member[rows] & np.isfinite(close[rows])
-    found = [close[rows] / close[rows - lookback] - 1.0 for lookback in lookbacks]
-    found += [panel.extra[name][rows] for name in sorted(panel.extra)]
+    found = [close[rows] / lagged(close, rows, lookback) - 1.0 for lookback in lookbacks]
+    found += [panel.extra[name][rows] for name in sorted(panel.extra) if name not in RESTATED]
     features = np.empty((*scored.shape, len(found)))
     for k, values in enumerate(found):
         compared = SCALES[scale](np.where(scored, values, np.nan))

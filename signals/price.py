@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backtester as bt
-from signals.checks import whole
+from signals.checks import lagged, whole
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -47,7 +47,10 @@ class Reversal(bt.Signal):
 
 
 def _return(panel: bt.Panel, rows: Rows, first: int, last: int) -> Floats:
-    """Total return from ``first`` to ``last`` sessions before each row; NaN where today's close is unknown too."""
+    """Total return from ``first`` to ``last`` sessions before each row.
+
+    NaN where that is before row 0, and where today's close is unknown.
+    """
     index = panel.adj_close
-    change: Floats = index[rows - last] / index[rows - first] - 1.0
+    change: Floats = lagged(index, rows, last) / lagged(index, rows, first) - 1.0
     return np.where(np.isfinite(index[rows]), change, np.nan)

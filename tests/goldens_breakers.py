@@ -86,6 +86,17 @@ HALTS = [
         events=[(2, "halt_period_loss", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 0)],
     ),
     Golden(
+        "a book without equity that is re-armed has no peak to fall from",
+        {"A": [10, 10, 6, 6, 5]},
+        {0: {"A": 3}},
+        settings={"max_drawdown": 0.5, "cooldown": 1},
+        # 2: 10000 - 3000 * 4 = -2000 <= 0.5 * 10000. 3 and 4: the peak is -2000, and -2000 <= 0.5 * -2000.
+        fills=[(1, "A", 3000, 10), (3, "A", -3000, 6)],
+        equity=[10_000, 10_000, -2_000, -2_000, -2_000],
+        events=[(2, "halt_drawdown", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 0)],
+        ledger={(2, "status"): HALTED, (3, "status"): ACTIVE, (4, "status"): ACTIVE},
+    ),
+    Golden(
         "the window of the loss over a period moves on",
         {"A": [10, 10, 9.7, 9.4, 9.1, 8.8, 8.4, 8.4]},
         {0: {"A": 1}},

@@ -33,7 +33,7 @@ def loss(s: Settings, equity: Sequence[float], peak: float, rearmed_on: int | No
     before = equity[t - 1] if t > 0 else s.cash
     if s.max_daily_loss is not None and before > 0 and now <= (1 - s.max_daily_loss) * before:
         return Trip("halt_daily_loss", before, s.max_daily_loss)
-    if s.max_drawdown is not None and now <= (1 - s.max_drawdown) * peak:
+    if s.max_drawdown is not None and peak > 0 and now <= (1 - s.max_drawdown) * peak:
         return Trip("halt_drawdown", peak, s.max_drawdown)
     since = max(t - s.period, -1 if rearmed_on is None else rearmed_on)
     base = equity[since] if since >= 0 else s.cash

@@ -22,7 +22,7 @@ FLOORS = [
         "contracts": [
             *("backtester.strategy", "backtester.submission", "backtester.metrics", "backtester.cross_section"),
             *("backtester.signal", "backtester.folds", "backtester.labels", "backtester.walk"),
-            *("backtester.scores", "backtester.score_cache"),
+            *("backtester.scores", "backtester.score_cache", "backtester.plain", "backtester.sources"),
         ]
     },
     {

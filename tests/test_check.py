@@ -19,11 +19,13 @@ from backtester.market.check import (
     calendars,
     check_panel,
     collect,
+    copies,
     jumps,
     listed,
     moves,
     runs,
     universe,
+    words,
 )
 from backtester.market.check.kinds import KINDS
 from backtester.market.check.report import SEVERITIES
@@ -222,6 +224,38 @@ def no_highs(b: Bars) -> Bars:
     return {"high": None, "low": None}
 
 
+def copied(symbols: int = SYMBOLS, *, row: int = T, volume: float = 1.0) -> Callable[[Bars], None]:
+    """The bars of the first symbols again the session after, their volumes times a number."""
+
+    def plant(b: Bars) -> None:
+        for values in b.values():
+            values[row, :symbols] = values[row - 1, :symbols]
+        b["volume"][row, :symbols] *= volume
+
+    return plant
+
+
+def twin(first: int = 0, other: int = 0) -> Callable[[Bars], None]:
+    """S04 has the bars of S03 from session `first` on, but for another volume in the last `other` sessions."""
+
+    def plant(b: Bars) -> None:
+        for values in b.values():
+            values[:, 4] = values[:, 3]
+            values[:first, 4] = np.nan
+        b["volume"][SESSIONS - other :, 4] += 1
+
+    return plant
+
+
+def without(*columns: str, declared: tuple[str, ...] = ()) -> Callable[[Bars], Bars]:
+    def plant(b: Bars) -> Bars:
+        for name in columns:
+            b[name][:] = np.nan
+        return {"check": {"declared": declared}}
+
+    return plant
+
+
 def no_trade(b: Bars) -> None:
     b["volume"][T, I] = 0
 
@@ -295,6 +329,15 @@ CASES: dict[str, tuple[Callable[[Bars], Any], dict[str, tuple[Any, ...]]]] = {
     "a session on a Saturday": (saturday, {"weekend_session": (None, "2020-02-29", None, None)}),
     "twelve days without a session": (hole, {"session_hole": (None, str(DATES[T - 1] + 12), None, None)}),
     "no highs and lows at all": (no_highs, {"absent_column": (None, None, "high", None)}),
+    "no closes at all": (without("close"), {"absent_close": (None, None, "close", None)}),
+    "no opens at all": (without("open"), {"absent_open": (None, None, "open", None)}),
+    "no volumes at all": (without("volume"), {"absent_volume": (None, None, "volume", None)}),
+    "no opens and no volumes, as declared": (
+        without("open", "volume", declared=("open", "volume")),
+        {"absent_column": (None, None, "open", None)},
+    ),
+    "a session again": (copied(), {"copied_session": (None, HERE[1], None, None)}),
+    "a symbol again": (twin(), {"same_bars": ("S04", str(DATES[1]), None, None)}),
     "a volume of zero": (no_trade, {"zero_volume": (*HERE, "volume", 0.0)}),
     "a dividend on a day without a bar": (
         dividend_without_bar,
@@ -337,7 +380,106 @@ def test_a_clean_market_has_no_problem() -> None:
     report = check_panel(panel_of(market()), [])
     assert report.problems == ()
     assert (report.sessions, report.symbols, report.bars) == (SESSIONS, SYMBOLS, SESSIONS * SYMBOLS)
-    assert "Nothing stands in the way of a backtest" in report.summary()
+    assert "Nothing was found that stands in the way of a backtest." in report.summary()
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        (without("close"), "Mend the errors before a backtest on these data (absent_close 1)"),
+        (without("volume"), "No error; look at the warnings"),
+        (without("volume", declared=("volume",)), "No error and no warning; the notes say what else there is to know."),
+        (without(*PRICES, "volume"), "There is no bar, so there is nothing to backtest."),
+    ],
+)
+def test_the_summary_does_not_call_a_market_good_that_cannot_be_traded(
+    plant: Callable[[Bars], Any], words: str
+) -> None:
+    said = report_of(plant).summary()
+    assert words in said
+    assert "stands in the way" not in said
+
+
+def test_volumes_of_zero_throughout_are_none() -> None:
+    bars = market()
+    bars["volume"][:] = 0
+    kinds = {problem.kind for problem in check_panel(panel_of(bars)).problems}
+    assert kinds == {"absent_volume", "zero_volume"}
+
+
+@pytest.mark.parametrize("price", [1e-308, 1e308])
+def test_prices_at_the_edge_of_numbers_are_said_quietly(price: float) -> None:
+    """Warnings of numpy are errors here; what is found is named, and is JSON."""
+
+    def plant(b: Bars) -> None:
+        for name in PRICES:
+            b[name][T, I] = price
+        b["high"][T + 20, I + 1] = price
+
+    report = report_of(plant)
+    tick = report.find("bad_tick")
+    assert tick is not None
+    assert tick.examples[0][:4] == (*HERE, "close", price)
+    assert json.dumps(report.to_json(), allow_nan=False)
+    assert report.lines()
+
+
+@pytest.mark.parametrize(
+    ("row", "date"), [(SESSIONS - 1, "2999-01-01"), (SESSIONS - 1, "9999-12-31"), (0, "1799-12-31")]
+)
+def test_a_date_that_cannot_be_looks_wrong(row: int, date: str) -> None:
+    """It does not ask for the days between."""
+    bars = market()
+    dates = DATES.copy()
+    dates[row] = date
+    (problem,) = check_panel(panel_of(bars | {"dates": dates}), exchange=None).problems
+    assert problem.kind == "session_hole"
+    assert problem.examples[0].detail == f"the date {date} looks wrong: before 1800-01-01 or after today"
+    assert "correct or remove its rows" in problem.advice
+
+
+def test_twins_are_pairs_with_the_first_of_them() -> None:
+    """Three symbols of the same bars are two pairs, and two others a third."""
+    bars = market()
+    for values in bars.values():
+        values[:, 5] = values[:, 9] = values[:, 2]
+        values[:, 7] = values[:, 8]
+    (problem,) = check_panel(panel_of(bars)).problems
+    assert (problem.kind, problem.count, problem.symbols) == ("same_bars", 3, ("S02", "S05", "S07", "S08", "S09"))
+    assert [(one.symbol, one.detail.split()[3]) for one in problem.examples] == [
+        ("S05", "S02"), ("S08", "S07"), ("S09", "S02"),
+    ]  # fmt: skip
+
+
+def test_the_short_report_shows_three_examples_and_a_line_a_note() -> None:
+    """Errors and warnings with their advice, notes without, and the way to the rest."""
+
+    def plant(b: Bars) -> None:
+        spike_down(b)
+        b["high"][90, 10:14] *= 3
+        b["volume"][80:90, 5] = 0
+        lost(b, slice(0, 2), 6)
+
+    report = report_of(plant)
+    lines = report.brief("a b/data", 80)
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    assert {problem.kind for problem in report.problems} == {"bad_tick", "far_range", "zero_volume", "late_listing"}
+    assert text.count("What to do:") == 2
+    far = text[text.index("far_range: 4 bars of 4 symbols") : text.index("NOTES")]
+    assert len(re.findall(r"^    S1\d ", far, re.MULTILINE)) == 3
+    assert "    and 1 more" in far
+    notes = text[text.index("NOTES") :].split("\n\n")
+    assert notes[1].startswith("zero_volume: 10 bars of 1 symbol. A bar with a volume of zero")
+    assert "\nlate_listing: 1 symbol. The first bar" in notes[1]
+    assert notes[2] == "More of it, and what was not checked: python -m backtester data check 'a b/data'"
+
+
+def test_the_number_of_kinds_is_told_as_it_is() -> None:
+    root = Path(__file__).parent.parent
+    for name in ("README.md", "CHANGELOG.md"):
+        told = re.findall(r"(\w+) kinds of\s+problem", (root / name).read_text(encoding="utf-8"))
+        assert told == [str(len(KINDS))], name
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -413,6 +555,26 @@ def hole_that_was_one(b: Bars) -> Bars:
     return hole(b) | {"check": {"exchange": hole(b)["dates"]}}
 
 
+def closes_copied(symbols: int) -> Callable[[Bars], Bars]:
+    """A session copied where nothing but closes is known: fewer than nearly all may stand still by themselves."""
+
+    def plant(b: Bars) -> Bars:
+        copied(symbols)(b)
+        for name in ("open", "high", "low", "volume"):
+            b[name][:] = np.nan
+        return {"check": {"declared": ("open", "volume")}}
+
+    return plant
+
+
+def volumes_assumed(symbols: int) -> Callable[[Bars], None]:
+    def plant(b: Bars) -> None:
+        copied(symbols)(b)
+        b["volume"][:] = 1000
+
+    return plant
+
+
 def plain_spin_off(b: Bars) -> None:
     """Down by 12 %: below what is looked at."""
     scaled(b, slice(T, None), 0.88)
@@ -437,6 +599,18 @@ def slow_reversal(b: Bars) -> None:
         (half_and_back_in_part, {"unexplained_jump"}),  # the way back, which lasts
         (after_a_long_gap, {"long_gap"}),
         (saturday_that_was_one, set()),
+        (copied(5), {"copied_session"}),  # 5 of 30
+        (copied(4), set()),
+        (copied(volume=2.0), set()),  # another volume
+        (copied(volume=0.0), {"thin_session", "zero_volume"}),
+        (closes_copied(27), {"absent_column", "copied_session"}),  # 90 % of 30
+        (closes_copied(26), {"absent_column"}),
+        (volumes_assumed(27), {"copied_session"}),
+        (volumes_assumed(26), set()),
+        (twin(other=11), {"same_bars"}),  # 108 of 119 are 90.8 %
+        (twin(other=12), set()),  # 107 are 89.9 %
+        (twin(first=SESSIONS - 20), {"same_bars", "late_listing"}),
+        (twin(first=SESSIONS - 19), {"late_listing"}),
         (hole_that_was_one, set()),
         (plain_spin_off, set()),
         (slow_reversal, set()),
@@ -457,6 +631,9 @@ def test_on_this_side_of_a_threshold(plant: Callable[[Bars], Any], kinds: set[st
         (long_gap, "5 sessions missing"),
         (standing_still, "11 closes the same"),
         (filled_in, "6 closes the same"),
+        (copied(20), f"20 of 30 bars are those of {DATES[T - 1]}: S00, S01, S02, S03, S04, ..."),
+        (twin(other=10), "the bars of S03 in 109 of 119 sessions that both have"),
+        (without("volume"), "no volume above zero in all 3,600 bars"),
     ],
 )
 def test_the_words_of_an_example(plant: Callable[[Bars], Any], words: str) -> None:
@@ -535,7 +712,7 @@ def test_a_market_without_volumes_is_judged_by_its_bars() -> None:
     holiday(bars)
     bars["volume"][:] = np.nan
     kinds = {problem.kind for problem in check_panel(panel_of(bars)).problems}
-    assert kinds == {"thin_session", "absent_column"}
+    assert kinds == {"thin_session", "absent_volume"}
 
 
 def test_two_spikes_are_two_and_the_way_between_is_none() -> None:
@@ -713,13 +890,15 @@ def test_the_page_names_every_kind_with_its_severity() -> None:
             jumps.QUIET_UP,
         ),
         "wild_session": (jumps.WILD_SYMBOLS, 100 * jumps.WILD),
+        "copied_session": (100 * copies.COPIED, copies.COPIED_SYMBOLS, 100 * copies.COPIED_SURE),
+        "same_bars": (100 * copies.TWIN, copies.TWIN_SESSIONS),
         "thin_session": (100 * runs.THIN, runs.ENOUGH_SYMBOLS),
         "patchy_session": (100 * runs.PATCHY, runs.PATCHY_SYMBOLS),
         "long_gap": (runs.LONG_GAP,),
         "stale_price": (runs.STALE_CLOSES, runs.STALE_FLAT),
         "no_end": (universe.SILENT,),
         "weekend_session": (100 * calendars.ODD_WEEKENDS,),
-        "session_hole": (calendars.HOLE_DAYS,),
+        "session_hole": (calendars.HOLE_DAYS, words.FIRST_DATE.astype("datetime64[Y]").astype(int) + 1970),
     }.items():
         shown = re.findall(r"-?\d+(?:\.\d+)?", said[kind])
         assert {f"{number:g}" for number in numbers} <= set(shown), kind

@@ -124,7 +124,7 @@ def test_a_damaged_quarantine_is_refused(tmp_path: Path) -> None:
         check_dataset(folder)
     (folder / "quarantine.csv").write_text("table,file,row,reason,text\nbars,a.csv,seven,x,{}\n")
     with pytest.raises(DataError, match=r"quarantine\.csv cannot be read"):
-        read_aside(folder / "quarantine.csv")
+        list(read_aside(folder / "quarantine.csv"))
 
 
 # The command.
@@ -167,6 +167,60 @@ def test_no_examples_are_no_examples(tmp_path: Path) -> None:
 
 def test_the_command_on_nothing_says_what_to_do(tmp_path: Path) -> None:
     assert "there is nothing at" in " ".join(call("data", "check", tmp_path / "no", code=1).stderr.split())
+
+
+def said(*arguments: str | Path) -> str:
+    """The error of a command that ends with 1, in one line."""
+    return " ".join(call(*arguments, code=1).stderr.split())
+
+
+@pytest.mark.parametrize("command", ["check", "info"])
+def test_what_is_no_dataset_is_told_apart(command: str, tmp_path: Path) -> None:
+    """A file of bars, a folder of such files, of datasets, of nothing, a run: each with what to do."""
+    data = dirty(tmp_path)
+    for name in ("empty", "run", "vendor"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run/run.json").write_text("{}")
+    source = bars(tmp_path / "vendor/some prices.csv", *rows("A"))
+    to_import = "`python -m backtester data import {} --basis BASIS --out DIR`"
+    for path, words in (
+        (source, f"is a file to import, not a dataset: {to_import.format(repr(str(source)))}"),
+        (
+            tmp_path / "vendor",
+            f"import them into another folder, which checks them too: {to_import.format(source.parent)}",
+        ),
+        (tmp_path / "empty", f"is an empty folder. Import files into it: {to_import.format('FILE...')}"),
+        (tmp_path / "run", f"is a run, not a dataset: `python -m backtester report {tmp_path / 'run'}` shows it"),
+        (tmp_path, f"is no dataset; it holds 1 dataset: {data}. Give one of them."),
+        (tmp_path / "no", "there is nothing at"),
+    ):
+        message = said("data", command, path)
+        assert str(path) in message
+        assert words in message
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_an_absent_column_is_a_note_if_the_import_was_told(stated: bool, tmp_path: Path) -> None:
+    """A wide file of closes alone; --close-only says that this is meant."""
+    closes = write(tmp_path / "close.csv", "date,A,B", *(f"{day},{10 + k},{20 + k}" for k, day in enumerate(DAYS)))
+    report = import_files(closes, tmp_path / "data", basis="as_traded", close_only=stated, layout="wide")
+    assert report.check is not None
+    kinds = {problem["kind"] for problem in report.check.to_json()["problems"]}
+    assert kinds == ({"absent_column"} if stated else {"absent_open", "absent_volume", "absent_column"})
+    assert check_dataset(tmp_path / "data").to_json() == report.check.to_json()
+    assert report.lines()[-1] == (
+        f"More of it, and what was not checked: python -m backtester data check {tmp_path / 'data'}"
+    )
+
+
+def test_a_tiny_price_is_imported_without_a_warning_of_numpy(tmp_path: Path) -> None:
+    """They are errors in this suite."""
+    text = [f"{day},{symbol},{price},{price},{price},{price},1000" for symbol in "ABCDEF" for k, day in enumerate(DAYS)
+            for price in ["1e-308" if (symbol, k) == ("A", 6) else f"{10 + k / 10}"]]  # fmt: skip
+    import_files(bars(tmp_path / "prices.csv", *text), tmp_path / "data", basis="as_traded")
+    tick = check_dataset(tmp_path / "data").find("bad_tick")
+    assert tick is not None
+    assert (tick.examples[0].symbol, tick.examples[0].value) == ("A", 1e-308)
 
 
 # Calendars.

@@ -152,9 +152,21 @@ def test_a_misspelt_symbol_is_no_silent_saving() -> None:
     assert message.startswith("Error: small.toml:13: [costs] slippage_bps")
     assert f"the panel has no symbol '{SYMBOL}X'. Did you mean" in message
     Path("small.toml").write_text(CONFIG + f'\n[costs]\nnot_shortable = ["{SYMBOL}", "{SYMBOL}X"]\n')
-    assert f"Note: [costs] not_shortable: the panel has no symbol '{SYMBOL}X'" in " ".join(
-        call("run", "small.toml").output.split()
+    message = refused("run", "small.toml")
+    assert message.startswith("Error: small.toml:13: [costs] not_shortable")
+    assert f"the panel has no symbol '{SYMBOL}X'. Did you mean" in message
+
+
+def test_symbols_of_a_file_that_the_data_lack_are_counted() -> None:
+    Path("hard.csv").write_text(f"symbol\n{SYMBOL}\n{SYMBOL}X\n")
+    Path("spreads.csv").write_text(f"symbol,rate,date\n{SYMBOL},4,\n{SYMBOL}X,5,\n{SYMBOL}X,6,2015-02-02\nY,1,\n")
+    Path("small.toml").write_text(
+        CONFIG
+        + '\n[costs]\nnot_shortable = { file = "hard.csv" }\nslippage_bps = { default = 5, file = "spreads.csv" }\n'
     )
+    output = " ".join(call("run", "small.toml").output.split())
+    assert "Note: [costs] not_shortable file: 1 of 2 rows are about 1 symbols that the panel does not have" in output
+    assert "Note: [costs] slippage_bps file: 3 of 4 rows are about 2 symbols that the panel does not have" in output
 
 
 def test_the_saved_config_makes_the_same_run_again() -> None:
@@ -180,7 +192,8 @@ def test_the_saved_config_makes_the_same_run_again() -> None:
     assert told["costs"]["slippage_bps"]["table"]["rows"] == 1
     assert (told["risk"]["period"], told["risk"]["guard_equal_scores"]) == (10, True)
     shown = " ".join(call("report", str(folder)).output.split())
-    assert "the costs of 'us_retail_tiered' leave out fees and rebates" in shown
+    assert "The costs of 'us_retail_tiered' leave out fees and rebates" in shown
+    assert "all but 1 of 24 stocks can be sold short" in shown
     assert "every stock can be sold short" not in shown
 
     # Other rates in the same file are another run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +167,10 @@ def other_result(**changes: Any) -> bt.Result:
 
 def test_the_best_is_by_what_the_figure_means() -> None:
     best = compare([make_result(), other_result()])["best"]
-    assert (best["total_return"], best["max_drawdown"], best["volatility"]) == ([0], [0], [0])
+    assert (best["total_return"], best["cagr"]) == ([0], [0])
     assert "turnover" not in best  # more is not better
+    out_of_the_market = {"volatility", "downside_deviation", "max_drawdown", "stability", "var_95", "cvar_95"}
+    assert not out_of_the_market & set(best)
     assert compare([make_result(), make_result()])["best"] == {}
     found = compare([make_result(), other_result()])["correlations"]
     assert found[0][1] == found[1][0] < -0.9
@@ -200,10 +203,61 @@ def test_settings_that_differ() -> None:
         "costs.bps": [1.0, 2.0],
         "costs.rates.GME": [0.2, None],
         "risk": ["off", "on"],
-        "strategy.class": ["a", "b"],
-        "strategy.days": [5, None],
+        "strategy": ["a, days 5", "b"],  # the arguments of one class say nothing about the other
     }
     assert differing([one, one]) == {}
+
+
+def test_settings_of_which_only_some_runs_have_the_section() -> None:
+    sha = "0123456789abcdef" * 4
+    ridge = {"class": "signals.estimator:Estimator", "estimator": {"class": "Ridge", "alpha": 1.0}, "label": "up"}
+    lasso = ridge | {"estimator": {"class": "Lasso", "tol": 0.1, "alpha": 2.0}}
+    one = {"scores": {"signal": ridge, "known": 5, "sha256": sha}, "signal_quality": {"rank_ic": 0.1}}
+    two = {"scores": {"signal": lasso, "known": 5, "sha256": sha}, "signal_quality": {"rank_ic": 0.2}}
+    assert differing([one, two]) == {"scores.signal.estimator": ["Ridge, alpha 1", "Lasso, tol 0.1, alpha 2"]}
+    assert differing([one, {}]) == {"scores": ["signals:Estimator", None]}
+    rates = {"default": 1.0, "table": {"rows": 3, "sha256": sha}}
+    assert differing([{"costs": {"bps": rates}}, {"costs": {"bps": 2.0}}]) == {
+        "costs.bps": ["default 1, table (rows 3, sha256 0123456789ab)", 2.0]
+    }
+
+
+def test_a_halt_and_errors_in_the_data_are_said_beside_other_runs() -> None:
+    halted = make_result(settings=make_result().settings | {"data_check": {"errors": {"bad_tick": 14}, "warnings": {}}})
+    active = make_result(tape=empty_result(6).tape)
+    found = compare([halted, active], ["one", "two"])
+    assert found["warnings"] == [
+        "one: data: the check found errors (bad_tick 14).",
+        "one: halted since 2024-01-05: positions are closed and nothing else is ordered.",
+    ]
+    assert found["metrics"]["halted_since"] == ["2024-01-05", ""]
+    text = " ".join(line.plain for line in Comparison([halted, active], ["one", "two"]).lines(100))
+    assert "one: halted since 2024-01-05" in text
+    assert re.search(r"halted since +2024-01-05 +- ", text + " ")
+    assert "first position" in text
+
+
+def test_a_list_marks_halts_and_shortens_hashes_before_it_breaks() -> None:
+    figures = dict(make_result().metrics)
+    rows = [
+        {"run": name, "made": "2026-01-02 10:00", "damaged": "", "metrics": figures | {"halted_since": since}}
+        for name, since in (("a-rather-long-name-0123abcd", "2024-01-05"), ("b-0123abcd", ""), ("b-0123ef01", ""))
+    ]
+
+    def shown(width: int) -> list[str]:
+        console = Console(file=io.StringIO(), width=width, record=True)
+        print_runs(rows, console)
+        return console.export_text().splitlines()
+
+    wide = shown(200)
+    assert wide[0].split()[-1] == "made"
+    assert "halted  2026-01-02 10:00" in wide[1]
+    assert not any("halted" in line for line in wide[2:])
+    width = len(wide[1]) - len("  2026-01-02 10:00")
+    assert [line.split()[0] for line in shown(width)[1:]] == [row["run"] for row in rows]
+    # Four digits less; those of the two others would be the same.
+    assert [line.split()[0] for line in shown(width - 4)[1:]] == ["a-rather-long-name-0123", "b-0123abcd", "b-0123ef01"]
+    assert len(shown(width - 5)) == 1 + 2 * len(rows)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120, 200])

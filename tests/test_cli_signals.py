@@ -36,10 +36,11 @@ import backtester as bt
 
 
 class Own(bt.Signal):
-    def __init__(self, seed=0, fails=False):
-        self.seed, self.fails = seed, fails
+    def __init__(self, seed=0, fails=False, fill=None):
+        self.seed, self.fails, self.fill = seed, fails, fill
 
     def fit(self, panel, rows):
+        open("trained", "w").close()
         if self.fails:
             raise KeyError("mine")
         self._mean = float(np.nanmean(panel.returns[rows])) + self.seed
@@ -65,13 +66,16 @@ def run(*arguments: str) -> str:
 
 
 def test_a_signal_that_learns_nothing() -> None:
-    assert "Note: signals:Momentum: nothing to learn, " in run("trend.toml")
+    assert "Note: signals:Momentum: nothing to learn, 1" in run("trend.toml")
     result = bt.Result.load(only_run())
     assert result.metrics["fills"] > 0
     assert result.settings["scores"]["signal"]["lookback"] == 20
     market = bt.synthetic(12, 120, 3)
     scores = bt.walk_forward(market.panel, signals.Momentum(20, 0))
-    assert bt.run(market.panel, strategies.RankedLongShort(3, 3), scores=scores, name="trend") == result
+    made = bt.run(market.panel, strategies.RankedLongShort(3, 3), scores=scores, name="trend")
+    assert made.content_hash == result.content_hash
+    assert {key: result.settings[key] for key in made.settings} == made.settings
+    assert "Note: signals:Momentum: nothing to learn, from the cache, 1" in run("trend.toml", "--set", "costs=off")
 
 
 def test_scores_are_kept_and_costs_train_nothing() -> None:
@@ -97,7 +101,58 @@ def test_a_warning_of_a_model_is_told_once() -> None:
         "        self._mean", '        warnings.warn("it did not converge", RuntimeWarning)\n        self._mean'
     )
     Path("own.py").write_text("import warnings\n" + warns)
-    assert run("own.toml").count("Note: RuntimeWarning: it did not converge") == 1
+    text = run("own.toml")
+    assert text.count("Note: RuntimeWarning: it did not converge") == 1
+    assert "it did not converge (own.py:14)" in text
+
+
+def test_a_warning_of_a_library_is_told_with_the_line_that_called_it() -> None:
+    Path("own.py").write_text(OWN.replace("        self._mean", "        np.std([1.0], ddof=1)\n        self._mean", 1))
+    assert "Note: RuntimeWarning: Degrees of freedom <= 0 for slice (own.py:13)" in run("own.toml")
+
+
+@pytest.mark.parametrize(
+    ("settings", "part"),
+    [
+        (["run.benchmark=S99"], "--set run.benchmark: "),
+        (['costs.not_shortable=["S99"]'], "--set costs.not_shortable: the panel has no symbol 'S99'"),
+        (["costs.borrow_rate={default=0, symbols={S99=1}}"], "--set costs.borrow_rate.symbols.S99: "),
+        (['costs.not_shortable={file="hard.csv"}'], "none of which is a symbol of the panel"),
+        (["strategy.warmup=200"], "--set strategy.warmup: RankedLongShort needs 200 bars"),
+        (["execution.fill=close", "signal.fill=open"], "--set execution.fill: "),
+    ],
+)
+def test_everything_is_checked_before_the_training(settings: list[str], part: str) -> None:
+    Path("hard.csv").write_text("symbol\nS99\n")
+    message = refused("run", "own.toml", *(word for setting in settings for word in ("--set", setting)))
+    assert part in message, message
+    assert not Path("trained").exists()
+
+
+def test_the_library_checks_costs_before_the_training_too() -> None:
+    class Learns(bt.Signal):
+        def fit(self, panel: bt.Panel, rows: object) -> None:
+            pytest.fail("it was trained")
+
+        def predict(self, panel: bt.Panel, rows: object) -> None:  # type: ignore[override]
+            pytest.fail("it was asked")
+
+    panel = bt.synthetic(12, 120, 3).panel
+    options = {"signal": Learns(), "folds": bt.Folds(train=40, test=20)}
+    costs = bt.Costs(borrow_rate=bt.Rates(0.0, symbols={"S99": 1.0}))
+    with pytest.raises(bt.DataError, match="S99"):
+        bt.run(panel, strategies.RankedLongShort(3, 3), costs=costs, **options)
+    with pytest.raises(bt.ConfigError, match="200 bars"):
+        bt.run(panel, strategies.RankedLongShort(3, 3, warmup=200), **options)
+
+
+def test_a_signal_that_looks_ahead_is_told_where_the_panel_ends() -> None:
+    Path("own.py").write_text(OWN.replace("panel.returns[rows]\n", "panel.returns[rows + 1]\n"))
+    message = refused("run", "own.toml")
+    assert "IndexError at" in message
+    assert "the last row asked for; nothing later is known." in message
+    Path("own.py").write_text(OWN.replace("panel.returns[rows])", "panel.returns[rows + 9])"))
+    assert "the last that a label of its rows needs; nothing later is known." in refused("run", "own.toml")
 
 
 def test_the_folder_of_a_run_holds_its_scores() -> None:
@@ -122,7 +177,8 @@ def test_the_saved_config_makes_the_same_run_again() -> None:
 
 def test_online_gives_the_same_orders() -> None:
     run("own.toml", "--out", "runs/batch")
-    run("own.toml", "--set", "run.online=true", "--out", "runs/online")
+    text = run("own.toml", "--set", "run.online=true", "--out", "runs/online")
+    assert "Note: own.py:Own: asked session by session, fitted in 4 folds, " in text
     assert bt.Result.load("runs/batch").content_hash == bt.Result.load("runs/online").content_hash
     assert not Path("runs/online/scores.parquet").exists()
 
@@ -152,10 +208,13 @@ def test_a_planted_score_is_not_mixed_with_a_signal() -> None:
         (["signal.sead=3"], ["--set signal.sead: there is no such argument", "Did you mean 'seed'?"]),
         (["signal.class=signals:Momentum", "signal.lookback=0"], ["--set signal.lookback", "lookback is 0"]),
         (["folds=off"], ["own.toml:4: [signal]: ", "folds"]),
-        (["folds.train=500"], ["own.toml:12: [folds]: ", "the folds need", "the panel has 120"]),
-        (["folds.purge=0"], ["own.toml:12: [folds]: ", "purge"]),
-        (["signal.fails=true"], ["Own.fit", "KeyError", "own.py:11"]),
+        (["folds.train=500"], ["--set folds.train: ", "the folds need", "the panel has 120"]),
+        (["folds.purge=0"], ["--set folds.purge: ", "purge"]),
+        (["data.end=2015-03-01"], ["own.toml:12: [folds]: ", "the folds need"]),
+        (["run.online=true", "data.end=2015-03-01"], ["own.toml:12: [folds]: ", "the folds need"]),
+        (["signal.fails=true"], ["Own.fit", "KeyError", "own.py:12"]),
         (["run.benchmark=S99"], ["--set run.benchmark: ", "'S99'"]),
+        (["execution.fill=close", "signal.fill=open"], ["--set execution.fill: ", "open"]),
         (["run.benchmark=index.csv"], ["--set run.benchmark: ", "there is no file", "index.csv"]),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backtester.cli.config import read_config
+from backtester.cli.places import Places
 from backtester.cli.toml import find_lines, parse_setting, to_toml
 from backtester.errors import ConfigError
 from backtester.folds import Folds
@@ -336,6 +337,63 @@ def test_a_mistake_about_a_signal_is_named(old: str, new: str, start: str, part:
     message = mistake(tmp_path, SIGNAL.replace(old, new, 1))
     assert message.startswith(start), message
     assert part in message
+
+
+RATES = """\
+[data]
+path = "x"
+start = 2014-01-01
+[strategy]
+class = "a:B"
+[costs.slippage_bps]
+default = 5
+[costs.slippage_bps.symbols]
+GME = -20
+[run]
+benchmark = "GME"
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "start"),
+    [
+        ([], "trial.toml:6: [costs] slippage_bps: "),
+        (["costs.slippage_bps={default=5,symbols={GME=-3}}"], "--set costs.slippage_bps: "),
+        (["costs.slippage_bps={default=5,symbols={GME=2}}", "costs.slippage_bps.default=-1"],
+         "--set costs.slippage_bps.default: "),
+        (["costs.slippage_bps.symbols={GME=2}", "costs.slippage_bps.tires=1"], "--set costs.slippage_bps.tires: "),
+        (["costs=off", "data.end=2013-01-01"], "--set data.end: 2013-01-01 is before start"),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_the_command_line_is_blamed_on_it(settings: list[str], start: str, tmp_path: Path) -> None:
+    message = mistake(tmp_path, RATES, *settings)
+    assert message.startswith(start), message
+
+
+def test_a_place_is_where_a_key_was_given_last() -> None:
+    places = Places(Path("a.toml"), RATES)
+    inner = ("costs", "slippage_bps", "symbols", "GME")
+    assert str(places.error(inner, "no")) == "a.toml:9: [costs] slippage_bps symbols GME: no"
+    places.add(("costs", "slippage_bps", "default"), 3)
+    assert str(places.error(inner, "no")) == "a.toml:9: [costs] slippage_bps symbols GME: no"
+    places.add(("costs", "slippage_bps"), 2)
+    assert str(places.error(inner, "no")) == "--set costs.slippage_bps.symbols.GME: no"
+    assert str(places.error(("costs",), "no")) == "a.toml:6: [costs]: no"
+    places.add(("risk", "max_gross"), 1)
+    assert str(places.error(("risk", "max_grass"), "no")) == "--set risk.max_grass: no"
+    assert places.suspect(("data", "path"), ("risk", "max_gross")) == ("risk", "max_gross")
+    assert places.suspect(("data", "path"), ("data", "start")) == ("data", "path")
+
+
+def test_what_may_be_left_out_may_be_off(tmp_path: Path) -> None:
+    settings = ["run.benchmark=off", "run.seed=off", "run.name=off", "data.start=off", "data.end=off", "data.basis=off"]
+    rates = RATES.replace("-20", "20")
+    config = read_config(written(tmp_path, rates), settings)
+    assert (config.benchmark, config.run.seed, config.name) == (None, None, "trial")
+    assert (config.data.start, config.data.end, config.data.basis) == (None, None, None)
+    assert "benchmark" not in config.resolved(tmp_path)["run"]
+    assert read_config(written(tmp_path, rates.replace('"GME"', '"off"'))).benchmark is None
+    assert "--set run.cash: is 'off'" in mistake(tmp_path, rates, "run.cash=off")
 
 
 def test_sections_that_do_not_go_together(tmp_path: Path) -> None:

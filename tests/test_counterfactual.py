@@ -13,6 +13,15 @@ import small
 import backtester as bt
 
 
+class Fragile(bt.Strategy):
+    """Holds everything it has in one symbol, and fails in the session in which it would hold it still."""
+
+    def decide(self, view):
+        if view.t == 3 and view.book.shares[0] > 0:
+            raise ZeroDivisionError("still there")
+        return {view.symbols[0]: 1.0}
+
+
 class Counts(bt.Strategy):
     """Holds everything it has in one symbol, and counts its decisions in an attribute."""
 
@@ -104,3 +113,27 @@ def test_a_strategy_that_cannot_be_copied_is_told_of():
     with pytest.warns(UserWarning, match=r"Locked cannot be copied .*lock"):
         result = bt.run(PANEL, Locked(), risk=TRIPS, **FREE)
     assert result.without_breakers is None
+
+
+def test_a_failure_without_breakers_leaves_the_run_as_it_is():
+    plain = bt.run(PANEL, Fragile(), risk=TRIPS, **{**FREE, "counterfactual": False})
+    with pytest.warns(UserWarning, match=r"^no figures without breakers: Fragile.decide on .*still there") as caught:
+        result = bt.run(PANEL, Fragile(), risk=TRIPS, **FREE)
+    assert caught[0].filename == __file__
+    assert result == plain
+    assert result.without_breakers is None
+
+
+def test_the_copy_is_asked_again_but_for_the_end():
+    told = []
+
+    class Tells(Counts):
+        def on_start(self, universe):
+            told.append("start")
+
+        def on_end(self, view):
+            told.append("end")
+
+    result = bt.run(PANEL, Tells(), risk=TRIPS, **FREE)
+    assert told == ["start", "end", "start"]
+    assert result.without_breakers["end_equity"] == pytest.approx(12_000.0, rel=1e-12)

@@ -27,6 +27,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")]
 CONFIG = ROOT / "docs/sp500.toml"
+STRATEGIES = (ROOT / "docs/strategies.md").read_text(encoding="utf-8")
 SETTINGS = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 
 
@@ -52,6 +53,29 @@ def test_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert said.groups() == (f"{figures['turnover']:.0f}", f"{paid:.0%}".removesuffix("%"))
     assert np.isfinite([float(word) for word in capsys.readouterr().out.split()]).all()
     assert bt.Result.load(tmp_path / "runs/scored").metrics["fills"] > 0
+
+
+def test_the_page_about_strategies_runs():
+    """All its blocks: orders at the close, a mapping and a halt that is ended, a signal."""
+    names = {"__name__": "page"}
+    exec(compile("\n".join(blocks(STRATEGIES, "python")), "strategies.md", "exec"), names)
+    assert set(names["fallen"].fills["moment"]) == {"close"}
+    assert "rearmed" in set(names["careful"].events["event"])
+    assert names["scores"].known > 0
+
+
+@pytest.mark.parametrize("kind", [bt.View, bt.Book, bt.Fill, bt.Fills, bt.Halt, bt.Universe, bt.Strategy, bt.Signal])
+def test_the_page_about_strategies_names_everything_public(kind):
+    """In the table of a class, if it has one, and in a code span."""
+    tables_of = dict(re.findall(r"^\| `(\w+)` \|.*\n\|[-|]*\n((?:\|.*\n)*)", STRATEGIES, re.MULTILINE))
+    made = bt.Fills(np.zeros(0), (), np.zeros((0, 9), np.int32), np.zeros((0, 9))) if kind is bt.Fills else kind
+    public = {name for name in dir(made) if name[0] != "_"} - set(dir(tuple) if kind is not bt.Fills else [])
+    text = tables_of.get(kind.__name__, STRATEGIES)
+    if kind is bt.Fills:
+        public, text = public - {"count", "index"}, tables_of["Fill"]  # those of every sequence
+    named = set(re.findall(r"`(\w+)[`(]", text))
+    assert public
+    assert public - named == set()
 
 
 def test_the_readmes_config_is_the_file():
@@ -159,7 +183,7 @@ def test_every_figure_stands_in_the_page():
     nothing = np.zeros((0, len(et.LEDGER_COLUMNS)))
     figures = run_metrics(np.zeros(0, "datetime64[D]"), nothing, 1.0, 0)
     assert list(tables("Figures")) == list(figures)
-    beside = benchmark_metrics(np.zeros(0), Benchmark("", np.zeros(0)))
+    beside = benchmark_metrics(np.zeros(0), Benchmark("", np.zeros(0), np.zeros(0, np.int64)))
     assert list(tables("Figures against a benchmark")) == list(beside)
 
 

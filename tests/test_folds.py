@@ -115,6 +115,23 @@ def test_the_published_arrangement():
         folds.split(1764)
 
 
+@pytest.mark.parametrize("horizon", [1, 5, 21])
+def test_the_published_folds_for_other_horizons(horizon):
+    """As published, by the number of sessions back from the last: a test of 63, then training that ends with the
+    ``horizon``-th session before it. Here it ends one earlier; what `Folds.named` says."""
+    folds = bt.Folds.named("ml4t").split(1900, horizon)
+    for i, fold in enumerate(reversed(folds)):
+        test_start = 63 * (i + 1)  # the published index, of the session before the test
+        assert 1899 - fold.test[0] == test_start - 1
+        published_last = test_start + horizon - 1
+        assert 1899 - fold.train[-1] == published_last + 1
+        assert fold.train[-1] == fold.test[0] - horizon - 1
+        assert len(fold.train) == 1008
+    assert len(bt.Folds.named("ml4t").split(1764 + horizon, horizon)) == 12
+    with pytest.raises(bt.DataError, match=f"the folds need {1764 + horizon} sessions"):
+        bt.Folds.named("ml4t").split(1763 + horizon, horizon)
+
+
 def test_data_that_is_too_short_is_told_what_is_missing():
     message = r"need 13 sessions, the panel has 12: 2 before .*\(warmup 3\), 6 to train, 4 left out"
     with pytest.raises(bt.DataError, match=message):

@@ -56,6 +56,21 @@ def test_row_by_row_is_all_at_once(seed: int) -> None:
     np.testing.assert_array_equal(out, whole)
 
 
+def test_where_the_scores_began_is_not_looked_for_again() -> None:
+    scores = np.full((6, 2), NAN)
+    scores[3:] = 1.0
+    eligible = np.full((6, 2), BOTH, np.uint8)
+    out = np.full((6, et.SIGNAL), NAN)
+    since = [0]
+    for t in range(6):
+        since.append(fill_quality(out, scores, eligible, range(t, t + 1), since[-1]))
+    assert since == [0, 1, 2, 3, 3, 3, 3]
+    np.testing.assert_array_equal(out[:, et.S_EQUAL], [NAN, NAN, NAN, 2, 2, 2])
+    scores[0] = 1.0  # before `since`, so nobody looks
+    assert fill_quality(out, scores, eligible, range(2, 3), 2) == 3
+    assert np.isnan(out[2]).all()
+
+
 class Listens(Does):
     """Keeps what it is told of breakers."""
 

@@ -188,8 +188,8 @@ def test_rows_that_cannot_be_used_are_set_aside(tmp_path: Path) -> None:
     report, panel = imported(tmp_path, two_symbols(tmp_path), extra=[Extra(path, 0)], check=False)
     assert quarantined(tmp_path / "out") == [
         ("extra", "extra.csv", 2, "date: not a date"),
-        ("extra", "extra.csv", 3, "several rows of the same date and symbol that differ"),
-        ("extra", "extra.csv", 4, "several rows of the same date and symbol that differ"),
+        ("extra", "extra.csv", 3, "eps: several rows of the same date and symbol that differ"),
+        ("extra", "extra.csv", 4, "eps: several rows of the same date and symbol that differ"),
         ("extra", "extra.csv", 5, "the same row again"),
         ("extra", "extra.csv", 6, "symbol: missing"),
         ("extra", "extra.csv", 8, "not one field per column"),
@@ -229,7 +229,7 @@ def test_lags_as_they_are_typed(tmp_path: Path) -> None:
     extras, lags = read_lags([one, two], ["45", "deep.parquet=7", "sentiment=1"], 90)
     assert extras == [Extra(one, 45, 90), Extra(two, 7, 90)]
     assert lags == {"sentiment": 1}
-    assert read_lags([two], ["deep=0"])[0] == [Extra(two, 0)]
+    assert read_lags([two], ["deep.parquet=0"])[0] == [Extra(two, 0)]
     for files, given, message in (
         ([one], [], r"--extra .*income.csv: say how many calendar days .* --lag income.csv=DAYS; 0 if"),
         ([one], ["soon"], r"--lag soon: 'soon' is no whole number, 0 or more. Write --lag 45"),

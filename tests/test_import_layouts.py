@@ -241,7 +241,10 @@ SEVERAL = {
         {"all.csv": ["date,firm,open,close,volume", *(f"2020-01-0{d},{s},1,1,1" for d in (2, 3) for s in "ABC")]},
         r"all.csv has 6 rows of 2 dates and no column of symbols .*name the one that holds them 'symbol'",
     ),
-    "a dataset": ({"manifest.json": ["{}"], "bars.parquet": ["x"]}, r"files is a dataset already; load it"),
+    "a dataset": (
+        {"manifest.json": ['{"format": 1, "fingerprint": "%s"}' % ("a" * 64)], "bars.parquet": ["x"]},
+        r"files is a dataset already; load it",
+    ),
 }
 
 

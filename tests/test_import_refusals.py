@@ -90,7 +90,9 @@ def test_existing_folders_are_left_alone(tmp_path: Path) -> None:
     path = bars(tmp_path / "a.csv", *PLAIN)
     (tmp_path / "out").mkdir()
     import_files(path, tmp_path / "out", basis="as_traded")
-    with pytest.raises(DataError, match=r"holds a dataset already; choose another folder, or say"):
+    with pytest.raises(
+        DataError, match=r"holds a dataset already. Choose another folder, or replace it with --overwrite"
+    ):
         import_files(path, tmp_path / "out", basis="as_traded")
     import_files(path, tmp_path / "out", basis="split_adjusted", overwrite=True)
     assert load_panel(tmp_path / "out").basis == "split_adjusted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,18 @@ def test_an_assumed_volume_is_named(folder: Path, tmp_path: Path) -> None:
     import_files(source, tmp_path / "assumed", basis="as_traded", close_only=True, assume_volume=5000)
     assert describe_dataset(folder).assumed_volume is None
     assert "volume      assumed, 5,000 shares in every bar" in describe_dataset(tmp_path / "assumed").lines()
+
+
+def test_long_lines_are_wrapped_between_words(folder: Path) -> None:
+    info = describe_dataset(folder)
+    many = replace(info, sectors={f"Sector number {k}": k for k in range(1, 11)})
+    whole, narrow = many.lines(1000), many.lines(60)
+    (line,) = [line for line in whole if line.startswith("sectors")]
+    assert len(line) > 200
+    first = next(k for k, one in enumerate(narrow) if one.startswith("sectors"))
+    assert narrow[first + 1].startswith(" " * 12)
+    assert " ".join(" ".join(narrow).split()) == " ".join(" ".join(whole).split())
+    assert max(len(one) for one in narrow if not one.startswith("fingerprint")) <= 60
 
 
 def test_the_facts_of_a_symbol(folder: Path) -> None:

@@ -36,6 +36,7 @@ from backtester.engine.types import (
     L_PRICE_PNL,
     L_SHORT,
     L_SLIPPAGE,
+    L_STATUS,
     L_TRADED,
     LEDGER,
 )
@@ -106,8 +107,18 @@ def test_volatility_and_sharpe_need_two_returns(returns: np.ndarray) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.001, -0.1])
 def test_a_constant_return_has_no_sharpe_ratio(value: float) -> None:
-    assert m.annual_volatility(np.full(10, value)) == pytest.approx(0.0, abs=1e-15)
+    assert m.annual_volatility(np.full(10, value)) == 0.0
     assert math.isnan(m.sharpe_ratio(np.full(10, value)))
+
+
+def test_a_spread_of_rounding_is_none() -> None:
+    steady = m.simple_returns(100.0 * 1.01 ** np.arange(1, 50), 100.0)
+    assert np.ptp(steady) > 0.0  # the dust that a standard deviation would be made of
+    assert m.annual_volatility(steady) == 0.0
+    assert m.tracking_error(steady + 0.01, steady) == 0.0
+    assert math.isnan(m.information_ratio(steady + 0.01, steady))
+    # a millionth of a basis point is no rounding
+    assert m.annual_volatility(curve(0.0, 1e-10)) == pytest.approx(1e-10 / math.sqrt(2) * ROOT, rel=1e-12)
 
 
 def test_drawdown_with_its_rows() -> None:
@@ -349,12 +360,15 @@ EDGES = {
     "return_short":              (NAN,  0,               0,    0,             0),
     "cost_long":                 (NAN,  0,               0,    0,             0),
     "cost_short":                (NAN,  0,               0,    0,             0),
-    "exposure_gross":            (NAN,  0,               0,    0,             0),
-    "exposure_net":              (NAN,  0,               0,    0,             0),
-    "exposure_long":             (NAN,  0,               0,    0,             0),
-    "exposure_short":            (NAN,  0,               0,    0,             0),
-    "names_long":                (NAN,  0,               0,    0,             0),
-    "names_short":               (NAN,  0,               0,    0,             0),
+    "exposure_gross":            (NAN,  NAN,             NAN,  NAN,           NAN),
+    "exposure_net":              (NAN,  NAN,             NAN,  NAN,           NAN),
+    "exposure_long":             (NAN,  NAN,             NAN,  NAN,           NAN),
+    "exposure_short":            (NAN,  NAN,             NAN,  NAN,           NAN),
+    "exposure_gross_max":        (NAN,  0,               0,    0,             0),
+    "exposure_gross_max_date":   ("",   "",              "",   "",            ""),
+    "cash_min":                  (NAN,  0,               0,    0,             0),
+    "names_long":                (NAN,  NAN,             NAN,  NAN,           NAN),
+    "names_short":               (NAN,  NAN,             NAN,  NAN,           NAN),
     "effective_names":           (NAN,  NAN,             NAN,  NAN,           NAN),
     "largest_weight":            (NAN,  0,               0,    0,             0),
     "fills":                     (0,    0,               0,    0,             0),
@@ -365,6 +379,10 @@ EDGES = {
     "holding_period":            (NAN,  NAN,             NAN,  NAN,           NAN),
     "first_position":            ("",   "",              "",   "",            ""),
     "sessions_before_position":  (0,    1,               5,    4,             2),
+    "sessions_invested":         (0,    0,               0,    0,             0),
+    "sharpe_invested":           (NAN,  NAN,             NAN,  NAN,           NAN),
+    "volatility_invested":       (NAN,  NAN,             NAN,  NAN,           NAN),
+    "halted_since":              ("",   "",              "",   "",            ""),
 }  # fmt: skip
 NO_TRIPS = m.Trips(EMPTY, EMPTY, np.zeros(0, np.bool_))
 
@@ -378,7 +396,8 @@ def test_every_figure_of_every_edge(case: str) -> None:
     assert list(got) == list(EDGES)
     k = list(CASES).index(case)
     for name, row in EDGES.items():
-        expected = row[k] if isinstance(row[k], str) else pytest.approx(row[k], rel=1e-9, abs=1e-12, nan_ok=True)
+        exact = isinstance(row[k], str) or row[k] == 0
+        expected = row[k] if exact else pytest.approx(row[k], rel=1e-9, nan_ok=True)
         assert got[name] == expected, name
 
 
@@ -412,7 +431,46 @@ def test_figures_of_the_sides() -> None:
     assert (got["trade_hit_rate"], got["trade_profit_factor"]) == (0.5, 2.5)
 
 
+def test_exposure_and_names_are_of_the_sessions_with_a_position() -> None:
+    """Two idle sessions, then 3 and 1 names of equal size, then none again: 4 positions' worth in 2 sessions."""
+    held = [{}, {}, {L_LONG: 900.0, L_SHORT: 450.0}, {L_LONG: 500.0}, {}]
+    cash = [1000.0, 1000.0, 550.0, -20.0, 1000.0]
+    ledger = ledger_of([{L_EQUITY: 1000.0, L_CASH: c} | row for c, row in zip(cash, held, strict=True)])
+    legs = np.zeros((5, LEGS))
+    legs[2, [LONG_NAMES, SHORT_NAMES, SQUARES]] = 2, 1, 3 * 450.0**2
+    legs[3, [LONG_NAMES, SQUARES]] = 1, 500.0**2
+    dates = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
+    got = m.run_metrics(dates, ledger, 1000.0, 0, legs=legs)
+    assert (got["exposure_gross"], got["exposure_long"]) == ((1.35 + 0.5) / 2, (0.9 + 0.5) / 2)
+    assert (got["names_long"], got["names_short"], got["sessions_invested"]) == (1.5, 0.5, 2)
+    assert got["effective_names"] == pytest.approx(2.0)  # (3 + 1) / 2, as many as there are names
+    assert (got["exposure_gross_max"], got["exposure_gross_max_date"], got["cash_min"]) == (1.35, "2024-01-03", -20.0)
+
+
+def test_figures_since_the_first_position() -> None:
+    """Four idle sessions before two returns of 2 % and -1 %: mean 0.5 %, standard deviation 3 % / sqrt(2)."""
+    rows = [{L_EQUITY: 1000.0}] * 4 + [{L_EQUITY: 1020.0, L_LONG: 500.0}, {L_EQUITY: 1020.0 * 0.99, L_LONG: 500.0}]
+    dates = np.arange("2024-01-01", "2024-01-07", dtype="datetime64[D]")
+    got = m.run_metrics(dates, ledger_of(rows), 1000.0, 0)
+    spread = 0.03 / math.sqrt(2)
+    assert got["volatility_invested"] == pytest.approx(spread * ROOT)
+    assert got["sharpe_invested"] == pytest.approx(0.005 / spread * ROOT)
+    assert got["sharpe"] < got["sharpe_invested"]
+
+
+def test_since_when_a_breaker_holds_the_book() -> None:
+    dates = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
+    for status, since in (([0, 2, 0, 2, 2], "2024-01-04"), ([0, 1, 1, 1, 1], "2024-01-02"), ([2, 2, 2, 2, 0], "")):
+        ledger = ledger_of([{L_EQUITY: 1000.0, L_STATUS: float(word)} for word in status])
+        assert m.run_metrics(dates, ledger, 1000.0, 0)["halted_since"] == since
+
+
 BENCHMARK = curve(0.01, -0.02, 0.03, math.nan)
+
+
+def beside(b: np.ndarray) -> m.Benchmark:
+    """A benchmark known at every session."""
+    return m.Benchmark("it", b, np.isfinite(b).astype(np.int64))
 
 
 def test_beside_a_benchmark() -> None:
@@ -428,25 +486,74 @@ def test_beside_a_benchmark() -> None:
     assert m.tracking_error(r, BENCHMARK) == pytest.approx(math.sqrt(3e-4) * ROOT)
     assert m.information_ratio(r, BENCHMARK) == pytest.approx(0.01 / math.sqrt(3e-4) * ROOT)
     assert m.compounded(BENCHMARK) == pytest.approx((1.01 * 0.98 * 1.03) ** (252 / 3) - 1)
-    got = m.benchmark_metrics(r, m.Benchmark("it", BENCHMARK))
+    got = m.benchmark_metrics(r, beside(BENCHMARK))
     assert list(got) == [
-        "benchmark", "benchmark_cagr", "benchmark_volatility", "benchmark_sharpe", "alpha", "beta", "tracking_error",
-        "information_ratio", "correlation",
+        "benchmark", "benchmark_sessions", "benchmark_cagr", "benchmark_volatility", "benchmark_sharpe", "alpha",
+        "beta", "tracking_error", "information_ratio", "correlation",
     ]  # fmt: skip
-    assert (got["benchmark"], got["beta"]) == ("it", m.beta(r, BENCHMARK))
+    assert (got["benchmark"], got["benchmark_sessions"]) == ("it", 3)
+    for name in ("alpha", "beta", "tracking_error", "information_ratio", "correlation"):
+        assert got[name] == getattr(m, name)(r, BENCHMARK)
+
+
+def test_a_benchmark_of_longer_steps_is_held_against_the_same_sessions() -> None:
+    # b over sessions 0-1, 2-3 and 4; the run in the same ones 1.1 * 1.1, 0.8 * 1, 1.05
+    b = m.Benchmark("it", curve(NAN, 0.2, NAN, -0.1, 0.02), np.array([0, 2, 0, 2, 1]))
+    r = curve(0.1, 0.1, -0.2, 0.0, 0.05)
+    same, own = curve(0.21, -0.2, 0.05), curve(0.2, -0.1, 0.02)
+    got = m.benchmark_metrics(r, b)
+    year = 252 * 3 / 5  # three returns over five sessions
+    slope = np.cov(same, own)[0, 1] / own.var(ddof=1)
+    active = same - own
+    assert got.pop("benchmark") == "it"
+    assert got == pytest.approx(
+        {
+            "benchmark_sessions": 5,
+            "benchmark_cagr": (1.2 * 0.9 * 1.02) ** (252 / 5) - 1,
+            "benchmark_volatility": own.std(ddof=1) * math.sqrt(year),
+            "benchmark_sharpe": own.mean() / own.std(ddof=1) * math.sqrt(year),
+            "alpha": year * (same.mean() - slope * own.mean()),
+            "beta": slope,
+            "tracking_error": active.std(ddof=1) * math.sqrt(year),
+            "information_ratio": active.mean() / active.std(ddof=1) * math.sqrt(year),
+            "correlation": np.corrcoef(same, own)[0, 1],
+        }
+    )
+    # what is not known of the run in one of the sessions is not known of the step
+    gone = m.benchmark_metrics(curve(0.1, 0.1, NAN, 0.0, 0.05), b)
+    assert (gone["benchmark_sessions"], gone["benchmark_cagr"]) == (3, got["benchmark_cagr"])
+
+
+def test_a_sampled_benchmark_says_what_the_daily_one_says() -> None:
+    noise = np.random.default_rng(0).normal(size=(2, 2520))
+    b = 0.0002 + 0.01 * noise[0]
+    r = 0.0001 + 0.5 * b + 0.002 * noise[1]
+    level = np.cumprod(1.0 + b)
+    steps, over = np.full(2520, NAN), np.zeros(2520, np.int64)
+    steps[4::5] = level[4::5] / np.concatenate(([1.0], level[4:-5:5])) - 1.0
+    over[4::5] = 5
+    daily, weekly = m.benchmark_metrics(r, beside(b)), m.benchmark_metrics(r, m.Benchmark("it", steps, over))
+    assert weekly["benchmark_sessions"] == daily["benchmark_sessions"] == 2520
+    assert weekly["benchmark_cagr"] == pytest.approx(daily["benchmark_cagr"], rel=1e-9)
+    # A standard deviation of 504 steps is off by 1 / sqrt(2 * 503), 3 %; four of them. Unscaled they differ by sqrt(5).
+    for name in ("benchmark_volatility", "tracking_error"):
+        assert weekly[name] == pytest.approx(daily[name], rel=0.13)
+    # The residuals are 0.002 to 0.01 of the benchmark: an error of 0.2 / sqrt(503) = 0.009 in beta; four of them.
+    assert weekly["beta"] == pytest.approx(daily["beta"], abs=0.036)
 
 
 @pytest.mark.parametrize(
     ("r", "b", "known"),
     [
         (EMPTY, EMPTY, {}),
-        (curve(0.01), curve(0.02), {"benchmark_cagr": 1.02**252 - 1}),
+        (curve(0.01), curve(0.02), {"benchmark_sessions": 1, "benchmark_cagr": 1.02**252 - 1}),
         (curve(0.01, math.nan), curve(math.nan, 0.02), {"benchmark_cagr": 1.02**252 - 1}),
         # a benchmark that does not move says what the run is beyond it, and nothing else
         (
             curve(0.01, 0.03),
             curve(0, 0),
             {
+                "benchmark_sessions": 2,
                 "benchmark_cagr": 0,
                 "benchmark_volatility": 0,
                 "tracking_error": 0.01 * math.sqrt(2) * ROOT,
@@ -458,6 +565,7 @@ def test_beside_a_benchmark() -> None:
             curve(0.01, 0.03),
             curve(0.01, 0.03),
             {
+                "benchmark_sessions": 2,
                 "benchmark_cagr": (1.01 * 1.03) ** 126 - 1,
                 "benchmark_volatility": 0.01 * math.sqrt(2) * ROOT,
                 "benchmark_sharpe": math.sqrt(2) * ROOT,
@@ -467,15 +575,18 @@ def test_beside_a_benchmark() -> None:
                 "correlation": 1,
             },
         ),
-        (curve(-0.5, -1), curve(-1, math.nan), {"benchmark_cagr": -1}),
+        (curve(-0.5, -1), curve(-1, math.nan), {"benchmark_sessions": 1, "benchmark_cagr": -1}),
     ],
     ids=["empty", "one bar", "no pair", "constant", "itself", "wiped out"],
 )
 def test_every_figure_of_a_benchmark_at_its_edges(r: np.ndarray, b: np.ndarray, known: dict[str, float]) -> None:
-    got = m.benchmark_metrics(r, m.Benchmark("it", b))
+    got = m.benchmark_metrics(r, beside(b))
     assert got.pop("benchmark") == "it"
-    for name, value in got.items():
-        assert value == pytest.approx(known.get(name, NAN), rel=1e-9, abs=1e-12, nan_ok=True), name
+    for name, value in ({"benchmark_sessions": 0} | known).items():
+        # alpha of a run that is its benchmark is a difference of means of 252 * 0.02
+        exact = value == 0 and name != "alpha"
+        assert got.pop(name) == (value if exact else pytest.approx(value, rel=1e-9, abs=1e-14)), name
+    assert all(math.isnan(value) for value in got.values())
 
 
 def test_metrics_of_a_run_that_did_nothing() -> None:

@@ -23,15 +23,24 @@ def holding(**options):
 
 
 def test_equal_weight_is_the_mean_of_the_known_returns_of_members() -> None:
-    # session 2 leaves BB out; session 3 has its return since session 1, 100 %, and two of 0
-    assert equal_weight(panel(CLOSE)) == pytest.approx([NAN, 0.0, 0.15, 1 / 3], nan_ok=True)
+    # session 1: (10 - 10 + 0) / 3; 2: BB has no return, (10 + 20) / 2; 3: BB could not be bought at the close of 2
+    close = np.vstack([CLOSE, [12.1, 27.0, 12.0]])
+    # session 4: BB could be again, (0 + 50 + 0) / 3
+    assert equal_weight(panel(close)) == pytest.approx([NAN, 0.0, 0.15, 0.0, 0.5 / 3], nan_ok=True)
+
+
+def test_equal_weight_has_no_return_of_before_membership() -> None:
+    member = np.ones(CLOSE.shape, bool)
+    member[:2, 1] = False  # BB joins in the gap, at session 2: its 100 % from session 1 to 3 were no member's
+    assert equal_weight(panel(CLOSE, members=member)) == pytest.approx([NAN, 0.05, 0.15, 0.0], nan_ok=True)
 
 
 def test_equal_weight_knows_the_members_of_the_day_before() -> None:
     member = np.ones(CLOSE.shape, bool)
     member[0, 1] = False  # BB joins at the close of session 1: its return of session 1 does not count
     member[1:, 2] = False  # CC leaves at the close of session 1: that of session 1 still counts
-    assert equal_weight(panel(CLOSE, members=member)) == pytest.approx([NAN, 0.05, 0.1, 0.5], nan_ok=True)
+    # session 3: AA alone, since BB had no close to be bought at
+    assert equal_weight(panel(CLOSE, members=member)) == pytest.approx([NAN, 0.05, 0.1, 0.0], nan_ok=True)
     member[:] = False
     assert np.isnan(equal_weight(panel(CLOSE, members=member))).all()
 
@@ -43,7 +52,46 @@ def test_equal_weight_holds_endings_to_the_end() -> None:
     market = bt.Panel.from_arrays(DATES[:3], ["AA", "BB"], ends=ends, **bars)
     # session 2 settles AA at -40 %, BB does not move
     assert equal_weight(market) == pytest.approx([NAN, 0.05, -0.2], nan_ok=True)
-    assert resolve("AA", market).returns == pytest.approx([NAN, 0.0, -0.4], nan_ok=True)
+    got = resolve("AA", market)
+    assert got.returns == pytest.approx([NAN, 0.0, -0.4], nan_ok=True)
+    assert got.sessions.tolist() == [0, 1, 1]
+
+
+def ending(member=None) -> bt.Panel:
+    """AA is closed at 10 in session 1, not traded in 2 and settled in 3 at -40 %; BB does not move.
+
+    In session 2 AA splits 2 for 1, in session 3 it pays 0.5 a new share. Whoever had one share has 2, worth 2 * 5 * 0.6
+    = 6, and 1 in cash: 7 for 10.
+    """
+    close = np.array([[8.0, 10.0], [10.0, 10.0], [NAN, 10.0], [NAN, 10.0]])
+    bars = {"open": close, "high": None, "low": None, "close": close, "volume": close}
+    ends = pd.DataFrame({"symbol": ["AA"], "end": [DATES[2]], "delisting_return": [-0.4]})
+    actions = pd.DataFrame({"date": DATES[[2, 3]], "symbol": ["AA"] * 2, "split": [2, NAN], "dividend": [NAN, 0.5]})
+    return bt.Panel.from_arrays(DAYS, ["AA", "BB"], ends=ends, actions=actions, members=member, **bars)
+
+
+def test_a_settlement_has_the_actions_since_the_last_close() -> None:
+    got = resolve("AA", ending())
+    assert got.returns == pytest.approx([NAN, 0.25, NAN, -0.3], nan_ok=True)
+    assert got.sessions.tolist() == [0, 1, 0, 2]
+    # as a run has it: 10 shares of 8 of 1000, bought at the close of 0
+    result = run(
+        lambda view: [bt.Order("AA", 10)] if view.t == 0 else None,
+        on=ending(),
+        execution=bt.Execution(fill="same_close"),
+    )
+    assert result.equity.to_numpy() == pytest.approx([1000, 1020, 1020, 1020 - 0.3 * 100])
+    # and as a label has it, bought at the close of 1
+    assert bt.labels(ending(), [1], 2, fill="same_close")[0] == pytest.approx([-0.3, 0.0])
+
+
+def test_equal_weight_counts_an_ending_over_a_gap() -> None:
+    assert equal_weight(ending()) == pytest.approx([NAN, 0.125, 0.0, -0.15], nan_ok=True)
+    member = np.ones((4, 2), bool)
+    member[2:, 0] = False  # a member when it had its last close
+    assert equal_weight(ending(member)) == pytest.approx([NAN, 0.125, 0.0, -0.15], nan_ok=True)
+    member[1:, 0], member[2, 0] = False, True  # none then
+    assert equal_weight(ending(member)) == pytest.approx([NAN, 0.125, 0.0, 0.0], nan_ok=True)
 
 
 def test_equal_weight_takes_total_returns() -> None:
@@ -63,15 +111,33 @@ def test_a_symbol_by_its_total_returns() -> None:
     got = resolve("BB", panel(CLOSE))
     assert got.name == "BB"
     assert got.returns == pytest.approx([NAN, -0.1, NAN, 1.0], nan_ok=True)
+    assert got.sessions.tolist() == [0, 1, 0, 2]
 
 
 def test_a_series_by_date() -> None:
     dates = [*DAYS[1:], DAYS[0] - pd.Timedelta(days=1), DAYS[3] + pd.Timedelta(days=3)]
-    given = pd.Series([0.01, NAN, 0.03, 0.5, 0.5], index=dates, name="index")
+    given = pd.Series([0.01, NAN, 0.03, 0.05, 0.05], index=dates, name="index")
     got = resolve(given.sample(frac=1, random_state=0), panel(CLOSE))
     assert got.name == "index"
     assert got.returns == pytest.approx([NAN, 0.01, NAN, 0.03], nan_ok=True)
+    assert got.sessions.tolist() == [0, 1, 0, 1]
     assert resolve(given.rename(None), panel(CLOSE)).name == "benchmark"
+
+
+@pytest.mark.parametrize(
+    ("rows", "returns", "sessions"),
+    [
+        # the date that is left out belongs to the next return
+        ([0, 1, 3], [0.01, 0.02, NAN, 0.03], [1, 1, 0, 2]),
+        # the first may go over two as well, from before the first session
+        ([0, 2], [NAN, NAN, 0.02, NAN], [0, 0, 2, 0]),
+        ([2], [NAN, NAN, 0.01, NAN], [0, 0, 1, 0]),
+    ],
+)
+def test_a_series_that_is_not_daily(rows: list, returns: list, sessions: list) -> None:
+    got = resolve(pd.Series([0.01, 0.02, 0.03][: len(rows)], index=DAYS[rows]), panel(CLOSE))
+    assert got.returns == pytest.approx(returns, nan_ok=True)
+    assert got.sessions.tolist() == sessions
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
@@ -79,9 +145,9 @@ def test_a_series_by_date() -> None:
     ("columns", "expected"),
     [
         ({"Date": 0, "return": [0.5, 0.01, 0.02, 0.03, 0.04]}, [0.01, 0.02, 0.03, 0.04]),
-        # the price before the first session gives that of session 0; session 2 has none, session 3 the way from 1
-        ({"date": 0, "Close": [100, 101, 202, NAN, 303]}, [0.01, 1.0, NAN, 0.5]),
-        ({"date": 0, "close": [1, 1, 1, 1, 1], "Adj Close": [100, 101, 101, 101, 202]}, [0.01, 0, 0, 1.0]),
+        # what happened before the close of session 0 is not the run's; session 2 has none, session 3 the way from 1
+        ({"date": 0, "Close": [100, 101, 202, NAN, 303]}, [NAN, 1.0, NAN, 0.5]),
+        ({"date": 0, "close": [1, 1, 1, 1, 1], "Adj Close": [100, 101, 101, 101, 202]}, [NAN, 0, 0, 1.0]),
     ],
     ids=["return", "close", "adj_close"],
 )
@@ -104,6 +170,14 @@ def test_prices_between_sessions_are_passed_over(tmp_path) -> None:
     pd.DataFrame({"date": days, "close": [100.0, 50.0, 60.0, 110.0]}).to_csv(tmp_path / "index.csv", index=False)
     got = resolve(tmp_path / "index.csv", panel(CLOSE))
     assert got.returns == pytest.approx([NAN, NAN, NAN, 0.1], nan_ok=True)
+    assert got.sessions.tolist() == [0, 0, 0, 1]
+
+
+def test_prices_of_every_second_session(tmp_path) -> None:
+    pd.DataFrame({"date": DATES[:8:2], "close": [100.0, 110.0, 99.0, 99.0]}).to_csv(tmp_path / "index.csv", index=False)
+    got = resolve(tmp_path / "index.csv", panel(np.full((8, 3), 10.0)))
+    assert got.returns == pytest.approx([NAN, NAN, 0.1, NAN, -0.1, NAN, 0.0, NAN], nan_ok=True)
+    assert got.sessions.tolist() == [0, 0, 2, 0, 2, 0, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +193,25 @@ def test_prices_between_sessions_are_passed_over(tmp_path) -> None:
         (pd.Series(["much"], index=DAYS[:1]), DataError, "values must be numbers"),
         (pd.Series([0.1], index=[pd.Timestamp("2020-01-05")]), DataError, "2020-01-05 is no session.*compound"),
         (pd.Series([0.1], index=[pd.Timestamp("1999-01-05")]), DataError, "no return in the panel's sessions"),
-        (pd.Series([0.1], index=[7.5]), DataError, "^benchmark benchmark: 7.5 is no date"),
-        (pd.Series([], index=pd.DatetimeIndex([]), dtype=float), DataError, "it has no date"),
+        (pd.Series([0.1], index=[7.5]), DataError, "^benchmark: 7.5 is no date"),
+        (pd.Series([0.1], index=[7.5], name="index"), DataError, "^benchmark index: 7.5 is no date"),
+        (
+            pd.Series([], index=pd.DatetimeIndex([]), dtype=float),
+            DataError,
+            "^benchmark: it has no date and no return",
+        ),
+        (
+            pd.Series([NAN, NAN], index=DAYS[:2]),
+            DataError,
+            r"it has 2 dates \(2020-01-01 to 2020-01-02\), all of them without a value, and no return",
+        ),
+        (
+            pd.Series([0.0, 100.0, 101.0], index=DAYS[:3], name="index"),
+            DataError,
+            r"^benchmark index: 100.0 on 2020-01-02, and half of all values.*divide percents by 100.*\.pct_change\(\)",
+        ),
+        (pd.Series([0.4, -0.3, 0.1], index=DAYS[:3]), DataError, "0.4 on 2020-01-01.*divide percents by 100"),
+        (pd.Series([0.4, -1.3, 0.1], index=DAYS[:3]), DataError, "-1.3 on 2020-01-02.*divide percents by 100"),
     ],
 )
 def test_what_is_no_benchmark(given, kind, message: str) -> None:
@@ -151,9 +242,10 @@ def test_a_run_beside_its_benchmark(tmp_path) -> None:
     result = holding(on=panel(CLOSE), benchmark="equal_weight")
     assert result.benchmark.name == "equal_weight"
     assert result.metrics["benchmark"] == "equal_weight"
-    assert result.metrics["benchmark_cagr"] == pytest.approx((1.15 * 4 / 3) ** (252 / 3) - 1)
-    # r: 10 bought at 11 of 1000: 0 in session 1, 11 / 1000, 0; b: 0, 0.15, 1/3
-    r, b = np.array([0.0, 0.011, 0.0]), np.array([0.0, 0.15, 1 / 3])
+    assert result.metrics["benchmark_sessions"] == 3
+    assert result.metrics["benchmark_cagr"] == pytest.approx(1.15 ** (252 / 3) - 1)
+    # r: 10 bought at 11 of 1000: 0 in session 1, 11 / 1000, 0; b: 0, 0.15, 0
+    r, b = np.array([0.0, 0.011, 0.0]), np.array([0.0, 0.15, 0.0])
     slope = np.cov(r, b)[0, 1] / b.var(ddof=1)
     assert result.metrics["beta"] == pytest.approx(slope)
     assert result.metrics["alpha"] == pytest.approx(252 * (r.mean() - slope * b.mean()))
@@ -176,7 +268,9 @@ def test_the_benchmark_changes_the_record_and_not_the_run() -> None:
 def test_a_part_of_a_run_has_its_part_of_the_benchmark() -> None:
     simulation = bt.Simulation(panel(CLOSE), Does(lambda view: None), benchmark="equal_weight")
     simulation.advance(3)
-    assert simulation.finish().benchmark.returns == pytest.approx([NAN, 0.0, 0.15], nan_ok=True)
+    got = simulation.finish().benchmark
+    assert got.returns == pytest.approx([NAN, 0.0, 0.15], nan_ok=True)
+    assert got.sessions.tolist() == [0, 1, 1]
 
 
 def test_a_wrong_benchmark_is_told_before_anything_runs() -> None:

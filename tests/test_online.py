@@ -84,7 +84,7 @@ def test_a_cut_gives_the_same_bytes(online):
     """Law 19. Online, the fold that the cut lies in is fitted again, and earlier scores come with the snapshot."""
     whole = simulation(online=online)
     whole.advance()
-    scores = None if not online else whole.snapshot().scores
+    scores = None if not online else whole.snapshot().online.values
     result = whole.finish()
     for cut in (1, 46, 47, 48, 60, 61, 62, 63, 90, 119):
         first = simulation(online=online)
@@ -92,7 +92,7 @@ def test_a_cut_gives_the_same_bytes(online):
         second = simulation(first.snapshot(), online=online)
         second.advance()
         if online:
-            assert second.snapshot().scores.tobytes() == scores.tobytes()
+            assert second.snapshot().online.values.tobytes() == scores.tobytes()
         assert second.finish() == result
 
 
@@ -152,6 +152,67 @@ def test_a_run_with_a_signal_is_saved_and_loaded(tmp_path):
 def test_the_record_of_an_online_run():
     record = bt.run(PANEL, RANKED, signal=ridge(), folds=FOLDS, online=True, seed=4).settings["scores"]
     assert (record["online"], record["batch"], record["signal"]["seed"]) == (True, 1, 4)
+    scores = bt.walk_forward(PANEL, ridge(), FOLDS, batch=1, seed=4)
+    assert (record["sha256"], record["known"], record["label_fills"]) == (scores.sha256, scores.known, ["open"])
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"signal": signals.Momentum(20, 5), "folds": FOLDS}, "signal"),
+        ({"signal": MAKERS["ridge"](), "folds": FOLDS, "seed": 9}, "signal"),
+        ({"signal": MAKERS["ridge"](), "folds": bt.Folds(40, 16)}, "folds"),
+    ],
+)
+def test_a_snapshot_is_gone_on_with_by_its_own_signal(other, named):
+    first = simulation(online=True)
+    first.advance(60)
+    cut = first.snapshot()
+    with pytest.raises(bt.ConfigError, match=f"the snapshot was taken with {named} .*; now it is"):
+        bt.Simulation(PANEL, RANKED, snapshot=cut, online=True, **other)
+    simulation(cut, online=True).advance()
+
+
+class Quiet(bt.Signal):
+    """Learns from labels, and says nothing of it."""
+
+    def __init__(self, label_fill="open"):
+        self.label_fill = label_fill
+
+    def fit(self, panel, rows):
+        self._mean = float(np.nanmean(bt.labels(panel, rows, fill=self.label_fill)))
+
+    def predict(self, panel, rows):
+        return self._mean + panel.close[rows]
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_labels_that_a_fit_asked_for_are_held_against_the_fill(online):
+    options = {"folds": FOLDS, "online": online, "execution": bt.Execution(fill="close")}
+    with pytest.raises(bt.ConfigError, match="before its orders fill"):
+        bt.run(PANEL, RANKED, signal=Quiet(), **options)
+    result = bt.run(PANEL, RANKED, signal=Quiet("close"), **options)
+    assert result.settings["scores"]["label_fills"] == ["close"]
+
+
+def test_cached_scores_know_what_they_were_learnt_from(tmp_path):
+    for _ in range(2):
+        scores = bt.walk_forward(PANEL, Quiet(), FOLDS, cache=tmp_path)
+        with pytest.raises(bt.ConfigError, match="before its orders fill"):
+            bt.run(PANEL, RANKED, scores=scores, execution=bt.Execution(fill="close"))
+    assert scores.from_cache
+
+
+def test_labels_outside_of_fit_are_nobodys_business():
+    """A label of the past may be a feature."""
+    bt.labels(PANEL, fill="same_close")
+    assert bt.walk_forward(PANEL, REVERSAL).origin["label_fills"] == []
+
+
+def test_progress_is_told_of_the_walk_too():
+    told = []
+    bt.run(PANEL, RANKED, signal=ridge(), folds=FOLDS, progress=lambda *what: told.append(what[0]))
+    assert set(told) == {"scoring"}  # a run of fewer than 256 sessions tells nothing of itself
 
 
 @pytest.mark.parametrize(

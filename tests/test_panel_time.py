@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -176,6 +177,22 @@ def test_head_shares_memory_and_forgets_the_future() -> None:
     for t in (-1, 5):
         with pytest.raises(DataError, match="no session"):
             panel.head(t)
+
+
+@pytest.mark.parametrize("cut", [lambda panel: panel.head(3), lambda panel: panel.between(end="2020-01-07")])
+def test_a_cut_with_another_close_derives_everything_of_that_close(cut) -> None:
+    """And not of the market that it was cut from; what it was cut from stays what it was."""
+    panel = full_panel()
+    other = np.where(np.isfinite(panel.close), panel.close + np.arange(5.0)[:, None], np.nan)
+    other[1, 0] = np.nan
+    mine = dataclasses.replace(cut(panel), close=other[:4])
+    fresh = cut(dataclasses.replace(panel, close=other))
+    for name in ("returns", "adj_close", "moves", "tradable", "fingerprint"):
+        np.testing.assert_array_equal(getattr(mine, name), getattr(fresh, name))
+        assert np.any(np.asarray(getattr(mine, name)) != np.asarray(getattr(cut(panel), name)))
+    # its own heads follow it
+    np.testing.assert_array_equal(mine.head(2).returns, mine.returns[:3])
+    np.testing.assert_array_equal(cut(panel).returns, panel.returns[:4])
 
 
 @pytest.mark.parametrize("t", range(5))

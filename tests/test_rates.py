@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import math
+import pickle
+import struct
 
 import numpy as np
 import pandas as pd
 import pytest
 from panels import DAYS, panel_of
+from small import Does
 
+import backtester as bt
 from backtester.errors import ConfigError, DataError
 from backtester.portfolio.rates import Rates, Tier, bar_shorts, read_spans, resolve
 from backtester.portfolio.rules import to_rules
 from backtester.portfolio.settings import Costs, Execution
 
 NAN = math.nan
+DATED = read_spans([("A", "2020-01-03", "2020-01-07"), ("B",)])
 PANEL = panel_of(np.full((5, 3), 10.0), symbols=("A", "B", "C"))  # 2020-01-02, 03, 06, 07, 08
 
 
@@ -113,7 +120,9 @@ def test_two_that_say_the_same_are_equal() -> None:
     assert one == Rates(one.default, one.symbols, one.table, one.tiers)  # in the form in which it is kept
     assert one != Rates(1, {"A": 1, "B": 2}, rows[:2])
     assert Costs(slippage_bps=one) == Costs(slippage_bps=other)
-    assert Costs(not_shortable=("B", "A")) == Costs(not_shortable=pd.DataFrame({"symbol": ["A", "B", "B"]}))
+    assert Costs(not_shortable=("B", "A")) == Costs(not_shortable={"A", "B"}) == Costs(not_shortable=[("B",), "A", "B"])
+    frames = [pd.DataFrame({"symbol": ["A", "B", "B"]}), pd.DataFrame({"symbol": ["B", "A"], "end": None})]
+    assert Costs(not_shortable=frames[0]) == Costs(not_shortable=frames[1])
     assert hash(Costs(not_shortable=[("A", "2020-01-02")])) == hash(Costs(not_shortable=[("A", "2020-01-02", None)]))
 
 
@@ -141,6 +150,19 @@ def test_two_that_say_the_same_are_equal() -> None:
         (lambda: Rates(1, tiers=[(1, 2)]), "sequence of bt.Tier"),
         (lambda: Tier(-1), "Tier.rate is -1"),
         (lambda: Tier(1, min_price=NAN), "Tier.min_price is nan"),
+        (lambda: Rates(1, [("A", 1), ("B", 2), ("B", 2)]), "Rates.symbols names 'B' twice"),
+        (lambda: Rates(10**400), "Rates.default is 1000"),
+        (lambda: Rates(1, {"A": 10**400}), "Rates.symbols['A'] is 1000"),
+        (lambda: Rates(1, table=[("A", 10**400)]), "for 'A'; it must be"),
+        (lambda: Rates(1, table=[(["A"], 1)]), "Rates.table holds a symbol that is no text"),
+        (lambda: Rates(1, table=pd.DataFrame([["A", 1, 2]], columns=["symbol", "rate", "rate"])), "'rate' twice"),
+        (lambda: Rates(1, table=DATED), "Rates.table is a table of symbol, start, end"),
+        (
+            lambda: Costs(not_shortable=Rates(1, table=[("A", 1)]).table),
+            "not_shortable is a table of symbol, date, rate",
+        ),
+        (lambda: Costs(not_shortable={"A", 1}), "Costs.not_shortable holds the symbol 1"),
+        (lambda: Costs(not_shortable={("A", "2020-01-03"), 1}), "Costs.not_shortable holds the symbol 1"),
         (lambda: Costs(not_shortable="AAPL"), "Costs.not_shortable is 'AAPL'"),
         (lambda: Costs(not_shortable=[("A", "2020-01-03", "2020-01-03")]), "2020-01-03 to 2020-01-03 for 'A'"),
         (lambda: Costs(not_shortable=pd.DataFrame({"ticker": ["A"]})), "lacks the column 'symbol'"),
@@ -159,7 +181,9 @@ def test_symbols_that_are_not_there() -> None:
     with pytest.raises(DataError, match=r"Rates.table names 'APPL', none of which.*Did you mean 'AAPL'"):
         resolve(Rates(1, table=[("APPL", 2)]), panel)
     with pytest.raises(DataError, match=r"not_shortable names 'APPL', none of which"):
-        bar_shorts(read_spans(["APPL"]), panel)
+        bar_shorts(read_spans(pd.DataFrame({"symbol": ["APPL"]})), panel)
+    with pytest.raises(DataError, match=r"not_shortable names 'APPL', which is not .*Did you mean 'AAPL'"):
+        bar_shorts(read_spans(["MSFT", "APPL"]), panel)
     with pytest.raises(ConfigError, match="needs a panel"):
         to_rules(Costs(borrow_rate=Rates(1, {"A": 2})), None, Execution())
 
@@ -170,7 +194,61 @@ def test_spans_in_which_a_symbol_is_not_shortable() -> None:
     rows, of_session = bar_shorts(read_spans(spans), PANEL)
     assert rows.dtype == np.uint8
     assert rows[of_session].tolist() == [[1, 0, 1], [1, 0, 0], [1, 1, 0], [1, 0, 0], [1, 0, 1]]
-    assert len(bar_shorts(read_spans(["A"]), PANEL)[0]) == 1
+    rows, of_session = bar_shorts(read_spans(["C", "A"]), PANEL)
+    assert rows.dtype == np.uint8
+    assert rows.tolist() == [[1, 0, 1]]
+    assert of_session.tolist() == [0] * 5
+    every = bar_shorts(read_spans(pd.DataFrame({"symbol": ["Z", "C", "A"]})), PANEL)  # of a table Z is left out
+    assert every[0].tolist() == [[1, 0, 1]]
+
+
+def test_a_run_records_what_it_left_out_of_a_table() -> None:
+    rates = Rates(1, table=[("A", 1.0), ("Y", 2.0), ("Z", 3.0), ("Z", 4.0, "2020-01-03")])
+    costs = Costs(slippage_bps=rates, borrow_rate=rates, not_shortable=[("B", "2020-01-03"), ("Y", "2020-01-03")])
+    told = costs.describe(PANEL)
+    for key, rows, symbols in [("slippage_bps", 3, 2), ("borrow_rate", 3, 2)]:
+        assert (told[key]["table"]["rows_left_out"], told[key]["table"]["symbols_left_out"]) == (rows, symbols)
+    assert (told["not_shortable"]["rows_left_out"], told["not_shortable"]["symbols_left_out"]) == (1, 1)
+    assert "rows_left_out" not in costs.describe()["not_shortable"]
+    result = bt.run(PANEL, Does(lambda view: None), costs=costs)
+    assert result.settings["costs"] == told
+
+
+def test_what_a_table_says_is_what_its_hash_is_of() -> None:
+    other_nan = struct.unpack("<d", struct.pack("<Q", 0xFFF8000000000000))[0]
+    assert math.isnan(other_nan)
+    one = Rates(-0.0, {"A": -0.0}, [("A", NAN, "2020-01-02"), ("B", -0.0)])
+    other = Rates(0.0, {"A": 0.0}, [("A", other_nan, "2020-01-02"), ("B", 0.0)])
+    assert one == other
+    assert json.dumps(one.describe()) == json.dumps(other.describe())
+    assert json.dumps(Costs(impact=-0.0).describe()) == json.dumps(Costs(impact=0.0).describe())
+
+
+def test_a_table_stays_read_only_in_another_process() -> None:
+    for copied in (pickle.loads(pickle.dumps(DATED)), copy.copy(DATED), copy.deepcopy(DATED)):
+        assert copied == DATED
+        for array in (copied.symbol, *copied.columns):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = array[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_table_in_any_order_is_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = rng.permutation([f"S{k}" for k in range(7)] + ["a", "Ä", "Z9"])
+    days = np.append(np.datetime64("2020-01-01") + np.arange(6), np.datetime64("NaT"))
+    frame = pd.DataFrame([(s, d, rng.choice([NAN, 1.0, 2.0])) for s in names for d in days])
+    frame.columns = ["symbol", "date", "rate"]
+    rows = Rates(1, table=frame.sort_values(["symbol", "date"], na_position="first")).table
+    assert rows == Rates(1, table=frame.sample(frac=1, random_state=seed)).table
+    assert rows.names == tuple(sorted(names))
+    keys = list(zip(rows.symbol, rows.columns[0].astype(np.int64), strict=True))
+    assert keys == sorted(keys)
+    said = {(s, str(d)): r for s, d, r in frame.astype({"date": "datetime64[s]"}).itertuples(index=False)}
+    assert len(said) == len(rows) == 70
+    for k, day, rate in zip(rows.symbol, rows.columns[0], rows.columns[1], strict=True):
+        expected = said[rows.names[k], "NaT" if np.isnat(day) else f"{day} 00:00:00"]
+        assert rate == expected or (math.isnan(rate) and math.isnan(expected))
 
 
 def test_the_kernel_gets_fractions() -> None:

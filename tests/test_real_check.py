@@ -118,8 +118,39 @@ def test_sp500_says_what_survived(sp500: CheckReport) -> None:
     assert found(sp500, "never_member").symbols == ("CBG", "DPS", "HCN", "LUK", "PCLN", "WYN")
 
 
+def test_sp500_sessions_that_were_copied_in_part(sp500: CheckReport) -> None:
+    """169 stocks have, on 2014-08-04, every price and the volume of the session before; 78 on 2014-07-18.
+
+    Counted with a line of pandas over the file. The next most are 8 of 488, which are too few to call it a copy.
+    """
+    copies = {one.date: one.detail for one in found(sp500, "copied_session").examples}
+    assert copies == {
+        "2014-08-04": "169 of 487 bars are those of 2014-08-01: A, ABC, ABT, ACN, ADS, ...",
+        "2014-07-18": "78 of 486 bars are those of 2014-07-17: ABT, AES, AGN, ALK, ANTM, ...",
+    }
+
+
+@pytest.mark.parametrize("name", ["sp500_folder", "us_folder"])
+def test_copies_planted_among_real_bars_are_found(name: str, request: pytest.FixtureRequest) -> None:
+    """One session more that is copied, and one symbol twice; no pair of real symbols is called the same."""
+    panel = bt.load_panel(request.getfixturevalue(name))
+    bars = {name: np.array(getattr(panel, name)) for name in ("open", "high", "low", "close", "volume")}
+    before = check_panel(panel, examples=10)
+    for values in bars.values():
+        values[300] = values[299]
+        values[:, 20] = values[:, 10]
+    planted = bt.Panel.from_arrays(panel.dates, panel.symbols, **bars, basis=panel.basis)
+    after = check_panel(planted, examples=10)
+    assert before.find("same_bars") is None
+    assert places(after, "same_bars") == {(panel.symbols[20], found(after, "same_bars").examples[0].date)}
+    assert found(after, "same_bars").symbols == (panel.symbols[10], panel.symbols[20])
+    known = set() if before.find("copied_session") is None else places(before, "copied_session")
+    assert places(after, "copied_session") == known | {(None, str(panel.dates[300]))}
+
+
 def test_sp500_has_nothing_else(sp500: CheckReport) -> None:
     assert [problem.kind for problem in sp500.problems] == [
+        "copied_session",
         "bad_tick",
         "unadjusted_split",
         "unexplained_jump",
@@ -190,6 +221,8 @@ def test_us_a_ticker_that_two_securities_share(us: CheckReport) -> None:
 
 def test_us_has_few_alarms(us: CheckReport) -> None:
     """569,543 bars as traded: so few that all were looked at by hand."""
+    assert us.find("copied_session") is None
+    assert us.find("same_bars") is None
     counts = {problem.kind: problem.count for problem in us.problems}
     assert counts["bad_tick"] <= 14
     assert counts["unexplained_jump"] <= 15

@@ -109,7 +109,7 @@ def full_result() -> Result:
     legs = np.arange(6.0 * lg.LEGS).reshape(6, lg.LEGS)
     codes = table([(A, 1, 1, -1), (B, -1, 1, 4), (NA, 1, 2, -1)], np.int64, lg.TRADE_INTS)
     numbers = np.linspace(0.1, 3.0, 3 * lg.TRADE_FLOATS).reshape(3, lg.TRADE_FLOATS)
-    benchmark = Benchmark("index", np.array([NAN, 0.01, -0.02, 0.03, NAN, 0.0]))
+    benchmark = Benchmark("index", np.array([NAN, 0.01, -0.02, 0.03, NAN, 0.0]), np.array([0, 1, 1, 1, 0, 2]))
     return make_result(parts=Attribution(legs, codes, numbers), benchmark=benchmark)
 
 
@@ -299,7 +299,9 @@ def test_the_record_holds_the_benchmark_and_what_the_sides_earned() -> None:
         assert other != full
         assert other != make_result()
     assert full != dataclasses.replace(full, benchmark=full.benchmark._replace(name="other"))
-    assert full != dataclasses.replace(full, benchmark=Benchmark("index", full.benchmark.returns + 1e-9))
+    name, returns, sessions = full.benchmark
+    for other in (Benchmark(name, returns + 1e-9, sessions), Benchmark(name, returns, sessions + 1)):
+        assert full != dataclasses.replace(full, benchmark=other)
 
 
 def test_equal_results() -> None:
@@ -336,6 +338,7 @@ def test_saved_and_loaded_it_is_the_same(result: Result, tmp_path: Path) -> None
     if result.benchmark is not None:
         assert loaded.benchmark.name == result.benchmark.name
         np.testing.assert_array_equal(loaded.benchmark.returns, result.benchmark.returns)
+        np.testing.assert_array_equal(loaded.benchmark.sessions, result.benchmark.sessions)
     assert repr(loaded) == repr(result)
 
 

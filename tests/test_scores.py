@@ -182,3 +182,29 @@ def test_rank_ic_by_hand():
     assert rank_ic(scores[:0], labels[:0]).shape == (0,)
     with pytest.raises(bt.DataError, match=r"shape \(1, 5\) and labels \(1, 4\)"):
         rank_ic(scores, labels[:, :4])
+
+
+def test_scores_are_a_copy_of_what_can_be_written_to():
+    given = np.zeros((2, 2))
+    scores = bt.Scores(given, PANEL.dates[:2], ("A", "B"))
+    given[0, 0] = 5.0
+    assert scores.values[0, 0] == 0.0
+    given.flags.writeable = False
+    assert np.shares_memory(bt.Scores(given, PANEL.dates[:2], ("A", "B")).values, given)
+
+
+def test_the_rank_ic_takes_scores_and_tables():
+    scores, label = made(), bt.labels(PANEL)
+    expected = rank_ic(scores.values, label)
+    assert np.isfinite(expected).sum() > 30
+    after = bt.Scores(label, PANEL.dates, PANEL.symbols)
+    for one in (scores, scores.frame):
+        for other in (label, after, after.frame):
+            np.testing.assert_array_equal(rank_ic(one, other), expected)
+    turned = after.frame[list(PANEL.symbols)[::-1]]
+    with pytest.raises(bt.DataError, match="scores and labels have other symbols"):
+        rank_ic(scores, turned)
+    with pytest.raises(bt.DataError, match="scores and labels have other dates"):
+        rank_ic(scores.frame.iloc[1:], after.frame.iloc[:-1])
+    with pytest.raises(bt.DataError, match=r"shape \(50, 8\) and labels \(49, 8\)"):
+        rank_ic(scores, after.frame.iloc[1:])

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from backtester.arguments import check_settings, describe_strategy
 from backtester.engine import types as t
 from backtester.engine.charges import commission_due
 from backtester.errors import ConfigError, StrategyError
@@ -16,11 +17,12 @@ from backtester.portfolio.presets import COST_PRESETS
 from backtester.portfolio.rates import Rates, Tier
 from backtester.portfolio.rules import to_rules
 from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm, RiskLimits
+from backtester.strategy import Strategy
 
 NAN, INF = math.nan, math.inf
 
 BAD_SETTINGS = [
-    (Costs, "commission_bps", [-1, NAN, INF, "1", True, None]),
+    (Costs, "commission_bps", [-1, NAN, INF, "1", True, None, 1j, 10**400]),
     (Costs, "commission_per_share", [-0.01, NAN, INF, None]),
     (Costs, "commission_min", [-0.01, NAN, INF, [1]]),
     (Costs, "commission_max_bps", [-1, NAN, INF, "1"]),
@@ -40,14 +42,14 @@ BAD_SETTINGS = [
     (RiskLimits, "max_daily_loss", [0, 1, 5, -0.05, NAN]),
     (RiskLimits, "max_drawdown", [0, 1, 20, -0.05, NAN]),
     (RiskLimits, "max_period_loss", [0, 1, 20, -0.05, NAN]),
-    (RiskLimits, "period", [0, -1, 5.0, "5", True, None]),
+    (RiskLimits, "period", [0, -1, 5.0, "5", True, None, 10**20]),
     (RiskLimits, "guard_gross", [0, -1, NAN, INF]),
     (RiskLimits, "guard_net", [-1e-9, NAN, INF, "1"]),
     (RiskLimits, "min_fresh", [0, -0.1, 1.01, NAN, 90]),
     (RiskLimits, "max_unscored", [-0.1, 1, NAN, 20]),
     (RiskLimits, "guard_equal_scores", [1, "yes", None]),
     (RiskLimits, "guard_action", ["reducing", "", None, 1]),
-    (RiskLimits, "cooldown", [0, -1, 1.0, 2.5, "3", True, NAN]),
+    (RiskLimits, "cooldown", [0, -1, 1.0, 2.5, "3", True, NAN, 10**20]),
     (Execution, "fill", ["opne", "", None, 1, ["open"]]),
     (Execution, "size_at", ["Decision", None, 0]),
     (Execution, "lot", [-1, NAN, INF, None, "1", True]),
@@ -192,6 +194,26 @@ def test_a_preset_is_what_its_source_charges() -> None:
 def test_a_preset_that_is_not_there() -> None:
     with pytest.raises(ConfigError, match=r"no costs 'zipine'; there are free, .*Did you mean 'zipline'\?"):
         Costs.preset("zipine")
+    with pytest.raises(ConfigError, match=r"no costs \['free'\]"):
+        Costs.preset(["free"])
+
+
+@pytest.mark.parametrize("cash", [0, -1, NAN, INF, True, "1", None, 1j, np.complex128(1), 10**400, np.True_])
+def test_cash_is_a_positive_amount(cash: object) -> None:
+    with pytest.raises(ConfigError, match=r"cash is .*; it must be a positive amount"):
+        check_settings(cash, None, None, Execution())
+
+
+def test_a_strategys_own_costs_stand_in_the_record() -> None:
+    class Own(Strategy):
+        def __init__(self, costs: Costs) -> None:
+            self.costs, self.pair = costs, (costs.slippage_bps, Tier(1))
+
+    costs = Costs(slippage_bps=Rates(1, table=[("A", 2.0, "2020-01-02")]))
+    told = describe_strategy(Own(costs))
+    assert told["costs"] == costs.describe()
+    assert told["pair"] == [costs.slippage_bps.describe(), {"rate": 1.0, "min_dollar_volume": 0.0, "min_price": 0.0}]
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_settings_as_plain_data() -> None:

@@ -9,7 +9,7 @@ import pytest
 from signal_cases import market
 
 import backtester as bt
-from backtester.signal import plain
+from backtester.plain import plain
 
 PANEL = market(4, 30)
 
@@ -150,3 +150,132 @@ def test_a_setting_without_a_plain_form_is_refused():
         bt.walk_forward(PANEL, signal)
     with pytest.raises(TypeError):
         plain([np.zeros(3)])
+
+
+# -- a row alone -------------------------------------------------------------------------------------------------------
+
+
+def whole_column(panel, rows):
+    """The distance from the mean of all sessions up to the last that was asked for."""
+    return panel.close[rows] - panel.close.mean(axis=0)
+
+
+def of_the_batch(panel, rows):
+    return panel.close[rows] - panel.close[rows].mean(axis=0)
+
+
+def wraps(panel, rows):
+    return panel.close[rows] / panel.close[rows - 5]
+
+
+class Counts(bt.Signal):
+    """Says something else each time."""
+
+    def __init__(self):
+        self._asked = 0
+
+    def predict(self, panel, rows):
+        self._asked += 1
+        return panel.close[rows] + self._asked
+
+
+def gone_in_a_batch(panel, rows):
+    return np.where(len(rows) > 1, np.nan, panel.close[rows])
+
+
+@pytest.mark.parametrize(
+    ("signal", "day"),
+    [
+        (Says(whole_column), 0), (Says(of_the_batch), 0), (Counts(), 0), (Says(gone_in_a_batch), 0),
+        (Says(lambda panel, rows: panel.close[rows] * (1 + 0.01 * (rows < rows[-1] - 9))[:, None]), 0),
+        (Says(lambda panel, rows: panel.close[rows] * (1 + 0.01 * (rows == 15) * (len(rows) > 1))[:, None]), 15),
+    ],
+)  # fmt: skip
+def test_a_row_must_have_the_same_scores_alone(signal, day):
+    panel = dataclasses.replace(PANEL, close=np.arange(120.0).reshape(30, 4) ** 1.1 + 1.0)
+    message = (
+        rf"{type(signal).__name__}.predict: fold 1, {PANEL.dates[day]}, 'S0': the score is \S+ when 30 rows .* alone"
+    )
+    with pytest.raises(bt.SignalError, match=message):
+        bt.walk_forward(panel, signal)
+    assert bt.walk_forward(panel, signal, batch=1).known > 0  # there is but one way to ask
+
+
+def test_a_negative_row_that_wraps_to_the_end_is_caught():
+    """Five rows back from the third there is nothing; Python counts from the panel's end."""
+    signal = type("Wraps", (Says,), {"warmup": 3})(wraps)
+    with pytest.raises(bt.SignalError, match=rf"fold 1, {PANEL.dates[2]}, 'S0'.*is warmup too short"):
+        bt.walk_forward(PANEL, signal)
+    with pytest.raises(bt.SignalError, match=rf"Says.predict on {PANEL.dates[0]} raised IndexError"):
+        bt.walk_forward(PANEL, Says(wraps))  # where there is not even that
+
+
+def test_the_fold_is_named():
+    def later(panel, rows):
+        return panel.close[rows] + 50.0 * (len(rows) > 1) * (rows[-1] > 15)
+
+    with pytest.raises(bt.SignalError, match=f"Learns.predict: fold 2, {PANEL.dates[16]}, 'S0'"):
+        bt.walk_forward(PANEL, Learns(later, zeros), bt.Folds(10, 5))
+
+
+def test_rounding_of_small_networks_is_no_leak():
+    """In float32 a product of another shape may round otherwise: a few parts in ten million of what is added."""
+
+    def rounded(panel, rows):
+        scores = np.where(np.isfinite(panel.close[rows]), np.arange(4.0) + rows[:, None], np.nan)
+        return scores * (1.0 + 3e-7 * (len(rows) > 1))
+
+    assert bt.walk_forward(PANEL, Says(rounded)).known > 100
+    constant = Says(lambda panel, rows: np.full((len(rows), 4), 0.7) + 1e-9 * (len(rows) > 1))
+    assert bt.walk_forward(PANEL, constant).known == 120
+
+
+# -- what predict may return -------------------------------------------------------------------------------------------
+
+
+class Tensor:
+    """Refuses to become an array, as a tensor does that keeps track of gradients."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [(Tensor(), "Tensor .*RuntimeError: Can't call numpy"), ([[1.0], [2.0, 3.0]], "list .*Value")]
+)
+def test_what_cannot_become_an_array(answer, kind):
+    message = rf"Says.predict on {PANEL.dates[0]} to {PANEL.dates[29]} returned a {kind}.*\(30, 4\).*detach\(\).cpu\(\)"
+    with pytest.raises(bt.SignalError, match=message):
+        bt.walk_forward(PANEL, Says(lambda panel, rows: answer))
+
+
+# -- dataclasses -------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Frozen(bt.Signal):
+    seed: int = 0
+    power: float = 1.0
+
+    def predict(self, panel, rows):
+        return panel.close[rows] ** self.power + self.seed
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted(bt.Signal):
+    power: float = 1.0
+
+    def predict(self, panel, rows):
+        return panel.close[rows] ** self.power
+
+
+def test_a_frozen_dataclass_takes_a_seed(tmp_path):
+    signal = Frozen(power=2.0)
+    seeded = bt.walk_forward(PANEL, signal, seed=3)
+    assert seeded.origin["signal"]["seed"] == 3
+    assert signal.seed == 0
+    np.testing.assert_array_equal(seeded.values, PANEL.close**2.0 + 3)
+    assert Slotted(2.0).describe()["power"] == 2.0
+    for signal in (Frozen(power=2.0), Frozen(power=3.0), Slotted(2.0), Slotted(3.0)):
+        assert not bt.walk_forward(PANEL, signal, cache=tmp_path).from_cache
+        assert bt.walk_forward(PANEL, signal, cache=tmp_path).from_cache

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from signal_cases import market
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestRegressor, StackingRegressor, VotingRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier, RidgeCV
+from sklearn.model_selection import GridSearchCV, KFold, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -91,6 +94,17 @@ def test_default_features_by_hand():
     # returns 0.2, 0.1, -0.1: mean 1/15, deviations 2/15, 1/30, -1/6, variance (16 + 1 + 25) / 900 / 3
     assert scored[:3, 0] == pytest.approx(np.array([4, 1, -5]) / np.sqrt(14), abs=1e-14)
     assert scored[:3, 1] == pytest.approx([-1.0, 0.0, 1.0])
+
+
+def test_a_vendors_adjusted_close_is_no_feature():
+    """It has been restated by later splits and dividends (law 15)."""
+    frame = pd.DataFrame(
+        {"date": np.repeat(PANEL.dates[:30], 2), "symbol": ["A", "B"] * 30, "open": 1.0, "close": 1.0, "volume": 1.0}
+    )
+    frame["Adj Close"], frame["mood"] = 0.5, np.arange(60.0)
+    panel = bt.Panel.from_frame(frame)
+    assert sorted(panel.extra) == ["adj_close_vendor", "mood"]
+    assert default_features(panel, np.array([20]), [1], "rank").shape == (1, 2, 2)  # a return and the mood
 
 
 def learnt(estimator, features, label="raw"):
@@ -199,16 +213,103 @@ def test_the_seed_reaches_every_part_that_has_none_of_its_own():
 def test_it_is_described_with_its_parameters():
     signal = signals.Estimator(make_pipeline(StandardScaler(), Ridge(2.0)), horizon=2, lookbacks=[1, 2])
     told = signal.describe()
-    assert told["estimator"]["ridge__alpha"] == 2.0
-    assert told["estimator"]["steps"] == ["standardscaler", "ridge"]
+    steps = dict(told["estimator"]["steps"])
+    assert list(steps) == ["standardscaler", "ridge"]
+    assert (steps["ridge"]["class"], steps["ridge"]["alpha"]) == ("sklearn.linear_model._ridge:Ridge", 2.0)
     assert (told["horizon"], told["lookbacks"], told["scale"], told["fill"]) == (2, [1, 2], "rank", "open")
     other = signals.Estimator(make_pipeline(StandardScaler(), Ridge(3.0)), horizon=2, lookbacks=[1, 2]).describe()
     assert other != told
     named = signals.Estimator("sklearn.linear_model:Ridge", features="test_signals:sizes", warmup=3)
     assert (named.describe()["features"], named.warmup) == ("test_signals:sizes", 3)
-    hidden = signals.Estimator(make_pipeline(FunctionTransformer(np.abs), Ridge()), lookbacks=[1])
-    with pytest.raises(bt.ConfigError, match="its functiontransformer__func is a ufunc, which has no plain form"):
-        bt.walk_forward(PANEL, hidden, bt.Folds(30, 30))
+
+
+def test_rows_before_the_warmup_know_nothing():
+    """No row counts from the end of the panel."""
+    rows = np.arange(8)
+    for signal, first in ((signals.Momentum(5, 2), 5), (signals.Reversal(5), 5)):
+        said = signal.predict(PANEL, rows)
+        assert np.isnan(said[:first]).all()
+        assert np.isfinite(said[first:]).any()
+    features = default_features(PANEL, rows, [5], "rank")
+    scored = np.isfinite(features[:, :, 0])
+    assert (features[:5, :, 0][scored[:5]] == 0.0).all()  # unknown is the middle
+    assert (features[5:, :, 0][scored[5:]] != 0.0).any()
+
+
+class Duck:
+    """Nothing of scikit-learn's but the two methods."""
+
+    random_state = None
+
+    def __init__(self, power=1.0):
+        self.power = power
+
+    def fit(self, x, y):
+        self._seen = self.random_state
+        self._weights = np.linalg.lstsq(x**self.power, y, rcond=None)[0]
+
+    def predict(self, x):
+        return x**self.power @ self._weights
+
+
+class WithParameters(Duck):
+    """And its parameters, but no tags."""
+
+    def get_params(self, deep=True):
+        return {"power": self.power}
+
+    def set_params(self, **given):
+        self.__dict__.update(given)
+        return self
+
+
+TRAINED = {
+    "voting": lambda: VotingRegressor([("a", Ridge()), ("b", LinearRegression())]),
+    "stacking": lambda: StackingRegressor([("a", Ridge()), ("b", LinearRegression())]),
+    "columns": lambda: make_pipeline(ColumnTransformer([("s", StandardScaler(), [0])], remainder="drop"), Ridge()),
+    "function": lambda: make_pipeline(FunctionTransformer(np.abs), Ridge()),
+    "alphas": lambda: RidgeCV(alphas=np.logspace(-2, 2, 100)),
+    "search": lambda: GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=TimeSeriesSplit(3)),
+    "shuffled": lambda: GridSearchCV(Ridge(), {"alpha": [0.1, 10.0]}, cv=KFold(3, shuffle=True)),
+    "duck": lambda: Duck(),
+    "parameters": lambda: WithParameters(3.0),
+}
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_any_estimator_with_fit_and_predict_trains(name, tmp_path):
+    def walk():
+        signal = signals.Estimator(TRAINED[name](), lookbacks=[1, 3])
+        return bt.walk_forward(PANEL, signal, bt.Folds(40, 30), cache=tmp_path)
+
+    one, two = walk(), walk()
+    assert one.known > 400
+    assert (one.from_cache, two.from_cache) == (False, True)
+    assert one.values.tobytes() == two.values.tobytes()
+    again = bt.walk_forward(PANEL, signals.Estimator(TRAINED[name](), lookbacks=[1, 3]), bt.Folds(40, 30))
+    assert again.values.tobytes() == one.values.tobytes()
+
+
+def test_an_opaque_estimator_trains_and_is_not_cached(tmp_path):
+    hidden = make_pipeline(FunctionTransformer(lambda x: x**2), Ridge())
+    with pytest.warns(UserWarning, match="not cached: estimator.steps.func: .*lambda.* cannot be told from another"):
+        scores = bt.walk_forward(PANEL, signals.Estimator(hidden, lookbacks=[1]), bt.Folds(40, 30), cache=tmp_path)
+    assert scores.known > 400
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_scikit_learn_refuses_is_told():
+    duck = make_pipeline(StandardScaler(), WithParameters())
+    scaler = make_pipeline(FunctionTransformer(), StandardScaler())
+    for estimator, message in ((duck, "Make sure to inherit from `BaseEstimator`"), (scaler, "has no predict once")):
+        with pytest.raises(bt.SignalError, match=message):
+            bt.walk_forward(PANEL, signals.Estimator(estimator, lookbacks=[1]), bt.Folds(40, 30))
+
+
+def test_a_classifier_without_probabilities():
+    signal = signals.Estimator(RidgeClassifier(), label="up", lookbacks=[1])
+    with pytest.raises(bt.SignalError, match="RidgeClassifier is a classifier without predict_proba"):
+        bt.walk_forward(PANEL, signal, bt.Folds(40, 30))
 
 
 def test_features_of_the_wrong_shape():
@@ -234,8 +335,9 @@ def test_nothing_to_learn_from():
         (lambda: signals.Momentum(horizon=0), "horizon is 0"),
         (lambda: signals.Reversal(lookback=True), "lookback is True"),
         (lambda: signals.Random(seed=-1), "seed is -1"),
-        (lambda: signals.Estimator(Ridge), "must be a scikit-learn estimator: an object, or a name"),
-        (lambda: signals.Estimator(7), "must be a scikit-learn estimator"),
+        (lambda: signals.Estimator(Ridge), "must be an object with fit\\(x, y\\) and predict"),
+        (lambda: signals.Estimator(StandardScaler()), "must be an object with fit"),
+        (lambda: signals.Estimator(7), "estimator is 7; it must be an object with fit"),
         (lambda: signals.Estimator(Ridge(), {"alpha": 1.0}), "arguments go with an estimator that is named"),
         (lambda: signals.Estimator("Ridge"), "write package.module:Name"),
         (lambda: signals.Estimator("sklearn.linear:Ridge"), "sklearn.linear cannot be imported"),

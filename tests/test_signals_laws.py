@@ -101,7 +101,7 @@ def test_online_is_batch(name, panel, one_by_one):
     batch = bt.run(panel, strategy, scores=one_by_one[name])
     simulation = bt.Simulation(panel, strategy, signal=MAKERS[name](), folds=FOLDS, online=True)
     simulation.advance()
-    assert simulation.snapshot().scores.tobytes() == one_by_one[name].values.tobytes()
+    assert simulation.snapshot().online.values.tobytes() == one_by_one[name].values.tobytes()
     online = simulation.finish()
     assert len(online.tape.fill_f) > 50
     for table, array in batch.tape._asdict().items():

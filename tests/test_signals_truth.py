@@ -12,6 +12,7 @@ from backtester.cross_section import demeaned
 from backtester.metrics.ic import rank_ic
 
 SYMBOLS, SESSIONS, TRAIN = 50, 384, 120
+LEAK = 0.025
 NOISE = {
     "momentum": lambda: signals.Momentum(63, 21),
     "reversal": lambda: signals.Reversal(),
@@ -50,28 +51,43 @@ def test_nothing_is_found_in_noise(name, noise):
     means, sessions = zip(*(mean_ic(panel, NOISE[name]()) for panel in noise), strict=True)
     assert min(sessions) >= 195
     assert abs(np.mean(means)) < 4 / np.sqrt((SYMBOLS - 1) * np.mean(sessions))
+    assert abs(np.average(means, weights=sessions)) < pooled_bar(sessions)
+
+
+def pooled_bar(sessions):
+    """Four standard errors of the mean over all sessions of all markets, which are independent."""
+    return 4 / np.sqrt((SYMBOLS - 1) * sum(sessions))
 
 
 def test_every_signal_that_ships_is_tried():
     assert {type(make()).__name__ for make in NOISE.values()} == set(signals.__all__)
 
 
-def test_the_bar_sees_a_leak(noise):
-    """A signal that knows a tenth of what comes is caught by it."""
+def test_the_bars_see_a_leak(noise):
+    """A signal that knows a little of what comes, an IC of 2.5 %, is far above the pooled bar.
+
+    The label in standard units weighs 0.025 against luck: a correlation of about 0.025. Ten markets have more than
+    1,950 sessions, for a bar of 4 / sqrt(49 * 1950) = 0.013.
+    """
 
     class Leaks(bt.Signal):
         truth = None
 
         def predict(self, panel, rows):
             truth = np.nan_to_num(self.truth[rows])
-            luck = np.random.default_rng(int(rows[0])).normal(size=truth.shape)
-            return truth / np.std(truth) + 9 * luck
+            luck = signals.Random(1).predict(panel, rows) * np.sqrt(12)  # of the row alone, with a spread of 1
+            return LEAK * truth / self.truth_spread + luck
 
-    means = []
+    means, sessions = [], []
     for panel in noise:
         Leaks.truth = bt.labels(panel, horizon=1, kind="demeaned")
-        means.append(mean_ic(panel, Leaks())[0])
-    assert abs(np.mean(means)) > 4 / np.sqrt((SYMBOLS - 1) * 260)
+        Leaks.truth_spread = np.nanstd(Leaks.truth)
+        mean, count = mean_ic(panel, Leaks())
+        means.append(mean)
+        sessions.append(count)
+    found = np.average(means, weights=sessions)
+    assert 0.02 < found < 0.035
+    assert found > pooled_bar(sessions)
 
 
 def cross_sectional_correlation(one, other):

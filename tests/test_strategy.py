@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -215,3 +217,54 @@ def test_a_book_is_read_while_its_decision_is_made():
 def test_scores_are_asked_for_by_name():
     with pytest.raises(bt.StrategyError, match="no scores: pass scores="):
         run(lambda view: view.scores[-1])
+
+
+# -- in strides --------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_in_pieces_asks_for_every_row_once():
+    close = 10.0 + np.random.default_rng(0).random((300, 3)).cumsum(axis=0)
+    asked = []
+
+    class Strides(Does):
+        def decide_rows(self, market, scores, rows):
+            asked.extend(rows)
+            return np.sin(np.arange(3)[None, :] + np.array(rows)[:, None]) / 3
+
+    def simulation(snapshot=None):
+        return bt.Simulation(panel(close), Strides(None, warmup=5, every=2), snapshot=snapshot)
+
+    whole = bt.run(panel(close), Strides(None, warmup=5, every=2))
+    due = list(range(4, 300, 2))
+    assert asked == due
+    assert len(whole.fills) > 100
+    asked.clear()
+    threads = threading.active_count()
+    pieces, cut = simulation(), None
+    for end in (0, 1, 4, 5, 63, 64, 65, 150, 150, 257, 300):
+        pieces.advance(end)
+        cut = pieces.snapshot() if end == 150 else cut
+    assert pieces.finish() == whole
+    assert asked == due
+    rest = simulation(cut)
+    rest.advance()
+    assert rest.finish() == whole
+    told = []
+    assert bt.run(panel(close), Strides(None, warmup=5, every=2), progress=lambda *step: told.append(step)) == whole
+    assert told == [("running", 256, 300)]
+    assert threading.active_count() == threads, "the second thread ends with the run"
+
+
+def test_the_second_thread_ends_where_the_strategy_fails():
+    class Fails(Does):
+        def decide_rows(self, market, scores, rows):
+            if rows[0] >= 128:
+                raise ValueError("no more")
+            return np.zeros((len(rows), 3))
+
+    threads = threading.active_count()
+    simulation = bt.Simulation(panel(np.full((300, 3), 10.0)), Fails(None))
+    simulation.advance(70)  # its third chunk has failed already, and nobody needs it yet
+    with pytest.raises(bt.StrategyError, match="no more"):
+        simulation.advance(200)
+    assert threading.active_count() == threads

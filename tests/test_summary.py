@@ -98,9 +98,9 @@ def test_the_page_as_data() -> None:
     assert data["drawdowns"][-1]["recovered"] is None
     assert count_events(empty_result()) == {}
     assert sorted(data) == [
-        "breakers", "content_hash", "drawdowns", "end", "events", "flattered_by", "halted_since", "metrics", "monthly",
-        "name", "no_fill", "record_hash", "resting", "sessions", "settings", "start", "symbols", "wiped_out",
-        "without_breakers",
+        "breakers", "content_hash", "contributors", "data_check", "drawdowns", "end", "events", "flattered_by",
+        "halted_since", "leaves_out", "metrics", "monthly", "name", "no_fill", "record_hash", "resting", "sessions",
+        "settings", "start", "status", "symbols", "wiped_out", "without_breakers",
     ]  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_what_json_cannot_hold_is_made_plain() -> None:
         (settings(Costs(), lot=0), "fractional shares"),
         (settings(Costs()), "no risk limits"),
         (settings(Costs()) | {"market": {"basis": "split_adjusted", "dividends": 0}}, "no dividends in the data"),
-        (settings(Costs()) | {"market": {"endings": 0, "members": False}}, "no stock ever leaves the universe"),
+        (settings(Costs()) | {"market": {"endings": 0, "members": False}}, "no stock ever leaves the market"),
     ],
 )
 def test_what_flatters_a_result_is_said(chosen: dict[str, Any], note: str) -> None:
@@ -162,15 +162,20 @@ def test_what_flatters_a_result_is_said(chosen: dict[str, Any], note: str) -> No
 def test_what_concerns_shorts_is_left_out_where_nothing_was_short() -> None:
     free = settings(Costs(borrow_rate=0)) | {"market": {"basis": "as_traded", "dividends": 0}}
     assert "borrowing shares is free" in flattering(free)
-    assert "no dividends in the data: what is held short pays none" in flattering(free)
+    assert "no dividends in the data: longs receive none, shorts pay none" in flattering(free)
+    assert "no dividends in the data: shorts pay none" in flattering(free, longs=False)
     assert "borrowing shares is free" not in flattering(free, shorted=False)
-    assert "no dividends in the data" in flattering(free, shorted=False)
+    assert not any("dividends" in said for said in flattering(free, shorted=False))
     never_short = make_result(settings=free)
     assert "borrowing shares is free" not in summarise(never_short)["flattered_by"]
+    assert summarise(never_short)["leaves_out"] == ["dividends: longs receive none"]
+    assert "Leaves out: dividends: longs receive none." in one_line(printed(never_short))
     ledger = never_short.tape.ledger.copy()
     ledger[2, t.L_SHORT] = 100.0
     once_short = make_result(settings=free, tape=never_short.tape._replace(ledger=ledger))
     assert "borrowing shares is free" in summarise(once_short)["flattered_by"]
+    assert summarise(once_short)["leaves_out"] == []
+    assert "Leaves out" not in printed(once_short)
 
 
 def test_rates_by_symbol_are_no_free_rates() -> None:
@@ -195,15 +200,25 @@ def test_a_list_of_what_cannot_be_shorted_counts() -> None:
         told = settings(Costs()) | {"costs": costs | {"not_shortable": nothing}}
         assert note in flattering(told)
         assert note not in flattering(told, shorted=False)
-    for something in (["GME"], {"rows": 1, "symbols": 1, "sha256": "0" * 64}):
-        assert note not in flattering(settings(Costs()) | {"costs": costs | {"not_shortable": something}})
+    stocks = tuple(f"S{k}" for k in range(505))
+
+    def said(listed: Any) -> list[str]:
+        told = settings(Costs()) | {"costs": costs | {"not_shortable": listed}}
+        return [one for one in flattering(told, symbols=stocks) if "sold short" in one]
+
+    nearly = ["all but 1 of 505 stocks can be sold short"]
+    assert said(["S7", "ELSE"]) == nearly  # a symbol that the panel does not have is none of its stocks
+    assert said({"rows": 9, "symbols": 4, "symbols_left_out": 3, "sha256": "0" * 64}) == nearly
+    assert said(["ELSE"]) == said({"rows": 1, "symbols": 1, "symbols_left_out": 1, "sha256": "0" * 64}) == [note]
+    assert said(stocks[:50]) == ["all but 50 of 505 stocks can be sold short"]
+    assert said(stocks[:51]) == []  # 51 of 505 are more than a tenth
 
 
 def test_the_record_of_a_run_says_what_the_data_leave_out() -> None:
     assert long_run().settings["market"] == {
         "basis": "as_traded", "splits": 0, "dividends": 0, "endings": 0, "members": False,
     }  # fmt: skip
-    assert {"no stock ever leaves the universe", "no dividends in the data: what is held short pays none"} <= set(
+    assert {"no stock ever leaves the market", "no dividends in the data: longs receive none, shorts pay none"} <= set(
         summarise(long_run())["flattered_by"]
     )
 
@@ -220,7 +235,9 @@ def test_careful_settings_flatter_nothing() -> None:
             chosen["costs"]["not_shortable"] = ("GME",)
         return chosen
 
-    assert flattering(careful()) == flattering(careful(commission_bps=0, commission_min=1)) == []
+    stocks = ("AMC", "GME")
+    for chosen in (careful(), careful(commission_bps=0, commission_min=1)):
+        assert flattering(chosen, symbols=stocks, gross=2.0) == []
 
 
 def test_a_run_without_a_fill_says_why() -> None:
@@ -245,7 +262,7 @@ def test_the_first_position_is_shown() -> None:
     ledger = make_result().tape.ledger.copy()
     ledger[1:, t.L_SHORT] = 10.0
     text = one_line(printed(make_result(tape=make_result().tape._replace(ledger=ledger))))
-    assert "first position 2024-01-02, 1 session before it" in text
+    assert "first position 2024-01-02, 1 session before it, 5 sessions with a position" in text
     assert "first position" not in printed(make_result())
 
 
@@ -426,11 +443,24 @@ def test_figures_in_words() -> None:
     )
 
 
+def test_hashes_and_classes_in_words() -> None:
+    rows = {"rows": 3, "sha256": "0123456789abcdef" * 4}
+    told = {"table": rows, "class": "strategies.ranked:Ranked", "like": "my.x:Y"}
+    assert words.listed(told) == "table (rows 3, sha256 0123456789ab), class strategies:Ranked, like my.x:Y"
+    assert words.short_hash("f" * 63) == "f" * 63  # no SHA-256
+    file = {"name": "s.parquet", "sha256": "0123456789abcdef" * 4, "known": 1234}
+    for width in WIDTHS:
+        text = one_line(printed(make_result(settings={"scores_file": file}), width))
+        assert "s.parquet 1,234 scores, SHA-256 0123456789ab" in text
+        assert "0123456789abc" not in text
+
+
 def test_every_figure_has_the_name_that_the_page_gives_it() -> None:
     text = (Path(__file__).parent.parent / "docs/settings.md").read_text(encoding="utf-8")
     figures = "".join(text.split("\n## Figures")[1:3])  # of a run, and against a benchmark
     page = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", figures, re.MULTILINE))
-    shown = {one.key: one.label for group in (f.RETURN_AND_RISK, f.TRADING, f.BOOK, f.BENCHMARK) for one in group}
+    groups = (f.RETURN_AND_RISK, f.TRADING, f.BOOK, f.HELD, f.BENCHMARK)
+    shown = {one.key: one.label for group in groups for one in group}
     shown |= {leg.key: f"{label}, {leg.label}" for label, *legs in f.LEGS for leg in legs}
     shown |= {key: label.strip() for label, key, _ in f.GROSS_TO_NET}
     assert {key: page.get(key) for key in shown} == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 
 import numpy as np
@@ -30,6 +31,19 @@ class Mean(bt.Signal):
 
     def predict(self, panel, rows):
         return np.full((len(rows), panel.shape[1]), self._mean)
+
+
+class Silent(Mean):
+    def predict(self, panel, rows):
+        return super().predict(panel, rows) * np.nan
+
+
+def closes(panel, rows):
+    return panel.close[rows][:, :, None]
+
+
+def opens(panel, rows):
+    return panel.open[rows][:, :, None]
 
 
 def with_price(panel, row, column="open"):
@@ -82,9 +96,11 @@ def test_panels_end_where_they_must():
         ("fit", 17, 3, 12),  # labels of row 12 end at the open of 16: 17 rows, 0 .. 16
         ("predict", 21, 16, 20),
         ("predict", 24, 21, 23),
+        *[("predict", t + 1, t, t) for t in (16, 20, 23)],  # again, one by one
         ("fit", 25, 11, 20),
         ("predict", 29, 24, 28),
         ("predict", 30, 29, 29),
+        *[("predict", t + 1, t, t) for t in (24, 27, 29)],
     ]
 
 
@@ -149,6 +165,7 @@ def test_scores_tell_where_they_come_from():
         "folds": {"train": 20, "test": 15, "expanding": False, "purge": None, "embargo": 1, "n_splits": None},
         "batch": 4,
         "online": False,
+        "label_fills": ["open"],
     }
     dates = [str(date) for date in PANEL.dates]
     assert scores.folds[0] == (dates[0], dates[19], dates[23], dates[37])
@@ -225,17 +242,21 @@ def test_another_source_trains_again(tmp_path, monkeypatch):
     head, body = "import backtester as bt\nclass Ones(bt.Signal):\n", "return panel.close[rows] * 0 + 1\n"
     text = f"{head}    def predict(self, panel, rows):\n        {body}"
     (tmp_path / "ones_of_this_test.py").write_text(text)
-    from ones_of_this_test import Ones
-
-    class Twos(Ones):
-        def predict(self, panel, rows):
-            return 2 * super().predict(panel, rows)
+    twos = "from ones_of_this_test import Ones\nclass Twos(Ones):\n    depth = 2\n"
+    (tmp_path / "twos_of_this_test.py").write_text(twos)
+    import ones_of_this_test
+    import twos_of_this_test
 
     def keys():
-        return [score_cache.key_of(score_cache.ingredients(PANEL, one(), None, None)) for one in (Ones, Twos)]
+        importlib.reload(ones_of_this_test)
+        importlib.reload(twos_of_this_test)
+        made = ones_of_this_test.Ones(), twos_of_this_test.Twos()
+        return [score_cache.key_of(score_cache.ingredients(PANEL, one, None, None)) for one in made]
 
     before = keys()
     (tmp_path / "ones_of_this_test.py").write_text(text + "# another\n")
+    with pytest.raises(bt.DataError, match=r"ones_of_this_test.py was edited after it was loaded.*reload ones_of_this"):
+        score_cache.ingredients(PANEL, ones_of_this_test.Ones(), None, None)
     changed = keys()
     assert before[0] != changed[0]
     assert before[1] != changed[1]
@@ -244,24 +265,16 @@ def test_another_source_trains_again(tmp_path, monkeypatch):
 
 
 def test_a_function_of_features_is_part_of_the_key():
-    def make(features):
-        return signals.Estimator("sklearn.linear_model:Ridge", features=features, warmup=1)
+    def parts(features):
+        signal = signals.Estimator("sklearn.linear_model:Ridge", features=features, warmup=1)
+        return score_cache.ingredients(PANEL, signal, bt.Folds(20, 20), None)
 
-    def one(panel, rows):
-        return panel.close[rows][:, :, None]
-
-    parts = [
-        score_cache.ingredients(PANEL, make(features), bt.Folds(20, 20), None) for features in (one, OTHERS["data"])
-    ]
-    assert f"{__name__}:{one.__qualname__}" in parts[0]["source"]
-    assert parts[0]["signal"]["features"] != parts[1]["signal"]["features"]
+    one, other = parts(closes), parts("test_walk:opens")
+    assert __name__ in one["source"]
+    assert (one["signal"]["features"], other["signal"]["features"]) == ("test_walk:closes", "test_walk:opens")
 
 
 def test_a_signal_without_an_opinion_is_cached(tmp_path):
-    class Silent(Mean):
-        def predict(self, panel, rows):
-            return super().predict(panel, rows) * np.nan
-
     for expected in (2, 0):
         trained, scores = fits_of(lambda: bt.walk_forward(PANEL, Silent(), bt.Folds(20, 20), cache=tmp_path))
         assert trained == expected
@@ -302,9 +315,9 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path):
 
 
 def test_a_signal_without_a_file_is_not_cached(tmp_path):
-    names = {"bt": bt, "__name__": "typed_in"}
+    names = {"bt": bt, "__name__": "__main__"}
     exec("class Typed(bt.Signal):\n    def predict(self, panel, rows):\n        return panel.close[rows]", names)
-    with pytest.warns(UserWarning, match="not cached: the source of Typed is in no file"):
+    with pytest.warns(UserWarning, match="not cached: the source of __main__:Typed is in no file under that name"):
         bt.walk_forward(PANEL, names["Typed"](), cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -99,13 +99,14 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the summary of a saved run."""
-    from backtester.cli.finding import find_run
+    from backtester.cli.finding import find_run, tell_damage
     from backtester.cli.output import print_json
     from backtester.report import print_summary, summarise
     from backtester.result import Result
 
     folder = find_run(run)
     result = Result.load(folder)
+    tell_damage([folder])
     if as_json:
         print_json({"folder": str(folder), **summarise(result)})
     else:

@@ -50,7 +50,7 @@ def info(
     if as_json:
         print_json(facts.to_json())
     else:
-        typer.echo("\n".join(facts.lines()))
+        typer.echo("\n".join(facts.lines(_width())))
 
 
 def _width() -> int:

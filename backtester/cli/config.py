@@ -2,7 +2,7 @@
 
 A relative path in a file counts from the folder of the file, one given by ``--set`` from the current folder.
 ``"off"`` stands for None: ``risk = "off"`` for a whole section (before the first section of the file),
-``max_daily_loss = "off"`` for one limit.
+``max_daily_loss = "off"`` for one limit, ``benchmark = "off"`` for a key that may be left out.
 """
 
 from __future__ import annotations
@@ -139,8 +139,7 @@ def parse_config(text: str, file: Path, settings: Sequence[str] = ()) -> Config:
         for note in _drop_arguments(data, section, [value for keys, value, _ in parsed if keys == (section, "class")])
     ]
     for keys, value, setting in parsed:
-        _replace(data, keys, value, setting)
-        places.add(keys)
+        places.add(keys, _replace(data, keys, value, setting))
     return dataclasses.replace(_check(data, places), notes=tuple(notes))
 
 
@@ -171,17 +170,19 @@ def _drop_arguments(data: dict[str, Any], name: str, classes: Sequence[Any]) -> 
     return [f"--set {name}.class: dropped what the file says of {section['class']}: {', '.join(dropped)}."]
 
 
-def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: str) -> None:
-    """Put a value from the command line in its place."""
-    table = data
-    for key in keys[:-1]:
-        inner = table.setdefault(key, {})
-        if inner == OFF:
-            inner = table[key] = {}
+def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: str) -> int:
+    """Put a value from the command line in its place, and say from which depth on there was none."""
+    table, made = data, len(keys)
+    for depth, key in enumerate(keys[:-1], 1):
+        if table.get(key, OFF) == OFF:
+            table[key] = {}
+            made = min(made, depth)
+        inner = table[key]
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {setting}: {key} is {inner!r}, which has no keys.")
         table = inner
     table[keys[-1]] = value
+    return made
 
 
 def _check(data: dict[str, Any], places: Places) -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from backtester.result import Result
 
 RUNS = Path("runs")
-_FILE = "run.json"
+_FILE, _FIGURES = "run.json", "metrics.json"
 _LISTED = 5
 
 
@@ -49,6 +50,25 @@ def find_run(written: Path, runs: Path = RUNS) -> Path:
     raise RunError(f"There is no run {written} in {inside}.{hint}")
 
 
+def damage(folder: Path) -> str:
+    """What is wrong with the figures that a run's folder keeps for other programs; "" if nothing is."""
+    try:
+        found = json.loads((folder / _FIGURES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"{_FIGURES} cannot be read"
+    return "" if isinstance(found, dict) else f"{_FIGURES} holds no figures"
+
+
+def tell_damage(folders: list[Path]) -> None:
+    """Say on standard error which runs keep no figures: those that are shown come from their tables."""
+    import typer
+
+    for folder in folders:
+        if wrong := damage(folder):
+            line = f"Note: {folder.name}: {wrong}; the figures shown are computed from the tables of the run.\n"
+            typer.secho(line, fg="yellow", err=True)
+
+
 def run_names(folder: Path) -> list[str]:
     """The names of the runs in a folder, the newest last."""
     if not folder.is_dir():
@@ -71,6 +91,7 @@ def load_runs(written: list[Path]) -> tuple[list[Result], list[str]]:
         if folder.resolve() in seen:
             raise RunError(f"{path} is named twice; give runs that differ.")
         seen.add(folder.resolve())
+    tell_damage(folders)
     names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
         names = [folder.as_posix() for folder in folders]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backtester.errors import ConfigError, DataError, did_you_mean
+from backtester.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from backtester.market.extras import Extra
@@ -56,12 +59,11 @@ def import_(
     from backtester.cli.output import print_json
     from backtester.cli.progress import progress
     from backtester.market.ingest import import_files
-    from backtester.market.store import is_dataset
+    from backtester.market.store import check_target
 
-    if not overwrite and is_dataset(out):
-        raise DataError(f"{out} holds a dataset already. Choose another folder, or replace it with --overwrite.")
+    check_target(out, overwrite)
     extras, lags = read_lags(extra or [], lag or [], carry)
-    with progress() as tell:
+    with _ended_in_order(), progress() as tell:
         report = import_files(
             files,
             out,
@@ -88,17 +90,32 @@ def import_(
         typer.echo(report.summary())
 
 
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """While the work lasts, being told to end is an exit as any other, which leaves nothing half done behind."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def read_lags(
     files: Sequence[Path], given: Sequence[str], carry: int | None = None
 ) -> tuple[list[Extra], dict[str, int]]:
     """The extra files with their lags in calendar days, and the lags of the bars' columns in sessions.
 
     Raises:
-        ConfigError: A lag is no whole number, 0 or more, a file has none, or there is nothing that it could be for.
+        ConfigError: A lag is no whole number, 0 or more, a file has none, there is nothing that it could be for, or it
+            may be for several things.
     """
     from backtester.market.extras import Extra
 
-    names = {form: path for path in files for form in (str(path), path.name, path.name.split(".")[0])}
+    names: dict[str, set[Path]] = {}
+    for path in files:
+        for form in (str(path), path.name):
+            names.setdefault(form, set()).add(path)
+    stems = {path.name.split(".")[0]: path.name for path in files}
     of_all: int | None = None
     of_file: dict[Path, int] = {}
     of_column: dict[str, int] = {}
@@ -109,8 +126,19 @@ def read_lags(
                 f"--lag {text}: {number or 'nothing'!r} is no whole number, 0 or more. Write --lag 45, --lag FILE=45 "
                 "(calendar days), or --lag COLUMN=1 (sessions)."
             )
+        if len(names.get(name, ())) > 1:
+            both = " and ".join(map(str, sorted(names[name])))
+            raise ConfigError(f"--lag {text} may be for {both}; write the path of the one that is meant.")
+        if name not in names and name in stems:
+            raise ConfigError(
+                f"--lag {text} may be for the file {stems[name]} or for a column {name!r} of the bars. Write --lag "
+                f"{stems[name]}={number} for the file; for the column, give the file another name."
+            )
+        told = of_file.keys() & names.get(name, set()) or name in of_column or (not name and of_all is not None)
+        if told:
+            raise ConfigError(f"--lag {text}: a lag of {name or 'all --extra files'} is stated already; say it once.")
         if name in names:
-            of_file[names[name]] = int(number)
+            of_file[next(iter(names[name]))] = int(number)
         elif name:
             of_column[name] = int(number)
         elif not files:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from backtester.cli.finding import run_names
+from backtester.cli.finding import damage, run_names
 from backtester.errors import RunError, did_you_mean
 from backtester.report import layout
 from backtester.report import words as w
@@ -22,13 +24,16 @@ _COLUMNS = (
     ("turnover", "turnover", w.one),
     ("fills", "fills", w.count),
 )
+_MADE = "made"
+_HALTED = "halted"
+_HASH = re.compile(r"(?<=-)([0-9a-f]{4})[0-9a-f]{4}(-[0-9a-f]{8})?$")  # what the folder of a run ends with
 
 
 def list_runs(folder: Path) -> list[dict[str, Any]]:
     """The runs in a folder, the newest last.
 
-    A dict a run: ``run`` (the name), ``folder``, ``damaged`` (why its figures cannot be read, ``""`` if they can) and
-    ``metrics`` (None if they cannot).
+    A dict a run: ``run`` (the name), ``folder``, ``made`` (when, local time), ``damaged`` (why its figures cannot be
+    read, ``""`` if they can) and ``metrics`` (None if they cannot).
 
     Raises:
         RunError: there is no such folder.
@@ -42,13 +47,27 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
 
 
 def print_runs(rows: list[dict[str, Any]], console: Console | None = None) -> None:
-    """Print what :func:`list_runs` found as a table; where the terminal is narrow, with a line for the name alone."""
+    """Print what :func:`list_runs` found as a table.
+
+    Where the terminal is narrow, first the time is left out, then hashes are shortened as far as they still tell the
+    runs apart, and at last the name gets a line of its own.
+    """
     console = console or Console()
-    header = ("run", *(title for title, _, _ in _COLUMNS))
-    cells = [(row["run"], *_figures(row["metrics"])) for row in rows if row["metrics"] is not None]
-    wide = not cells or layout.table_width(header, cells) <= console.width
-    if not wide:
-        header, cells = header[1:], [cell[1:] for cell in cells]
+    whole = [row for row in rows if row["metrics"] is not None]
+    marks = _marks(whole)
+    titles = [title for title, _, _ in _COLUMNS] + ([""] if any(marks) else [])
+    figures = [
+        (*_figures(row["metrics"]), *([mark] if any(marks) else [])) for row, mark in zip(whole, marks, strict=True)
+    ]
+    names = [row["run"] for row in whole]
+    ways = [
+        (("run", *titles, _MADE), [(n, *c, row["made"]) for n, c, row in zip(names, figures, whole, strict=True)]),
+        (("run", *titles), [(n, *c) for n, c in zip(names, figures, strict=True)]),
+        (("run", *titles), [(n, *c) for n, c in zip(_shortened(names), figures, strict=True)]),
+    ]
+    fitting = [way for way in ways if layout.table_width(*way) <= console.width]
+    wide = bool(fitting) or not whole
+    header, cells = fitting[0] if fitting else (tuple(titles), figures)
     shown = iter(layout.table(header, cells, 1 if wide else 0))
     lines = [next(shown)] if cells else []
     for row in rows:
@@ -61,13 +80,29 @@ def print_runs(rows: list[dict[str, Any]], console: Console | None = None) -> No
         console.print(line)
 
 
+def _marks(rows: list[dict[str, Any]]) -> list[str]:
+    """A word for runs that a breaker still holds at their end."""
+    return [_HALTED if row["metrics"].get("halted_since") else "" for row in rows]
+
+
+def _shortened(names: list[str]) -> list[str]:
+    """Names with four digits of their hash, where each is still the beginning of one run only."""
+    short = [_HASH.sub(r"\1", name) for name in names]
+    return [
+        one if sum(name.startswith(one) for name in names) == 1 else name
+        for one, name in zip(short, names, strict=True)
+    ]
+
+
 def _row(run: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-        damaged = "" if isinstance(found, dict) else "metrics.json holds no figures"
-    except (OSError, ValueError):
-        found, damaged = None, "metrics.json cannot be read"
-    return {"run": run.name, "folder": str(run), "damaged": damaged, "metrics": None if damaged else found}
+    damaged = damage(run)
+    return {
+        "run": run.name,
+        "folder": str(run),
+        "made": datetime.fromtimestamp((run / "run.json").stat().st_mtime).isoformat(" ", "minutes"),
+        "damaged": damaged,
+        "metrics": None if damaged else json.loads((run / "metrics.json").read_text(encoding="utf-8")),
+    }
 
 
 def _figures(metrics: dict[str, Any]) -> tuple[str, ...]:

@@ -18,12 +18,20 @@ class Places:
         self._lines = find_lines(text)
         self._from_command_line: set[tuple[str, ...]] = set()
 
-    def add(self, keys: tuple[str, ...]) -> None:
-        """Note that a key was given by ``--set``."""
-        self._from_command_line |= {
-            keys[:depth] for depth in range(1, len(keys) + 1) if keys[:depth] not in self._lines
-        }
-        self._from_command_line.add(keys)
+    def add(self, keys: tuple[str, ...], made: int) -> None:
+        """Note that a key was given by ``--set``, and with it all that was said inside of it before.
+
+        Args:
+            keys: the key.
+            made: the depth from which on it was not there before: a section that is new is the command line's too.
+        """
+        self._from_command_line |= {keys[:depth] for depth in range(made, len(keys) + 1)}
+        depth = len(keys)
+        self._lines = {key: line for key, line in self._lines.items() if len(key) <= depth or key[:depth] != keys}
+
+    def suspect(self, *candidates: tuple[str, ...]) -> tuple[str, ...]:
+        """The one of several keys that may be wrong which was given last: by ``--set``, or else the first."""
+        return next((keys for keys in candidates if keys in self._from_command_line), candidates[0])
 
     def error(self, keys: tuple[str, ...], message: str) -> ConfigError:
         """An error about a key, or the section or file it should be in."""
@@ -36,10 +44,9 @@ class Places:
         return Path(os.path.abspath(base / Path(written).expanduser()))
 
     def _name(self, keys: tuple[str, ...]) -> str:
-        if keys in self._from_command_line:
-            return f"--set {'.'.join(keys)}"
+        typed = next((depth for depth in range(len(keys), 0, -1) if keys[:depth] in self._from_command_line), 0)
         known = next((keys[:depth] for depth in range(len(keys), 0, -1) if keys[:depth] in self._lines), ())
-        if keys and any(keys[:depth] in self._from_command_line for depth in range(len(known) + 1, len(keys))):
+        if typed and typed >= len(known):
             return f"--set {'.'.join(keys)}"
         line = f":{self._lines[known]}" if known else ""
         return f"{self.file}{line}" + (f": [{keys[0]}]" if keys else "") + "".join(f" {key}" for key in keys[1:])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from backtester.cli import noted
+from backtester.cli.before import check_run, check_signal, placed
 from backtester.cli.config import Config, is_file_class
 from backtester.cli.loading import build, load_class, takes
 from backtester.cli.progress import Progress
@@ -17,9 +18,11 @@ from backtester.cli.scores import read_scores
 from backtester.cli.sections import ClassSection
 from backtester.cli.settings import named_symbols
 from backtester.cli.toml import to_toml
-from backtester.errors import BacktesterError, ConfigError, DataError, RunError, StrategyError, did_you_mean
+from backtester.cli.warned import told_warnings
+from backtester.errors import BacktesterError, RunError, StrategyError, did_you_mean
 
 if TYPE_CHECKING:
+    from backtester.folds import Fold
     from backtester.market.panel import Panel
     from backtester.result import Result
     from backtester.scores import Scores
@@ -48,7 +51,9 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     """Run what a config describes.
 
     The settings of a run with ``[scores]`` hold under ``scores_file`` the name of the file, the SHA-256 of its bytes
-    and how many of its scores are known and lie in the panel, so other scores are another run.
+    and how many of its scores are known and lie in the panel, so other scores are another run. Under ``data_check``
+    stands what the check of a dataset found, under ``signal_quality`` how well the scores ordered what followed (not
+    with ``online``, where they are not at hand): see `backtester.cli.noted`.
 
     Args:
         config: what to run.
@@ -75,9 +80,14 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
         notes += left_out
         known = int(options["scores"].notna().to_numpy().sum())
         extra["scores_file"] = {"name": given.file.name, "sha256": given.sha256, "known": known}
+    if config.data.synthetic is None:
+        extra["data_check"] = noted.data_check(config.path("data"))
     for line in notes:
         tell(line)
+    check_run(config, panel, strategy)
+    plan = [] if signal is None else check_signal(config, panel, signal)
     if signal is not None and config.run.online:
+        tell(_online(config, panel, plan))
         options |= {"signal": signal, "folds": config.folds, "online": True, "seed": _seed(config)}
     elif signal is not None:
         options["scores"] = made = train(config, panel, signal, tell, progress)
@@ -97,10 +107,6 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             progress=progress,
             **options,
         )
-    except DataError as error:
-        if str(error).startswith("benchmark"):
-            raise config.places.error(("run", "benchmark"), str(error)) from error
-        raise
     except StrategyError as error:
         if options["scores"] is None and signal is None and "scores" in str(error):
             hint = (
@@ -109,6 +115,11 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             )
             raise StrategyError(f"{error} {hint}") from error
         raise
+    if options["scores"] is not None:
+        name = given.file.name if given is not None else config.signal.class_name if config.signal is not None else ""
+        extra["signal_quality"] = noted.signal_quality(
+            panel, options["scores"], 1 if signal is None else signal.horizon, config.execution.fill, name
+        )
     return Made(dataclasses.replace(result, settings=result.settings | extra) if extra else result, made)
 
 
@@ -122,31 +133,18 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
     from backtester import score_cache
 
     assert config.signal is not None
-    fitted = 0
-
-    def count(*_: Any) -> None:
-        nonlocal fitted
-        fitted += 1
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            scores = bt.walk_forward(
-                panel,
-                signal,
-                config.folds,
-                cache=score_cache.default_folder() if config.signal.cache else None,
-                seed=_seed(config),
-                progress=progress,
-                on_fit=count,
-            )
-        except (ConfigError, DataError) as error:
-            about = "signal" if config.folds is None else "folds"
-            raise config.places.error((about,), str(error)) from error
-    told = [(str(one.message), "" if one.category is UserWarning else f"{one.category.__name__}: ") for one in caught]
-    for text, kind in dict.fromkeys(told):  # a library may say the same in every fold
-        tell(kind + text)
-    tell(_trained(config.signal.class_name, scores, fitted))
+    with told_warnings() as caught, placed(config, ("signal",)):
+        scores = bt.walk_forward(
+            panel,
+            signal,
+            config.folds,
+            cache=score_cache.default_folder() if config.signal.cache else None,
+            seed=_seed(config),
+            progress=progress,
+        )
+    for line in dict.fromkeys(caught):  # a library may say the same in every fold
+        tell(line)
+    tell(_trained(config.signal.class_name, scores))
     return scores
 
 
@@ -201,37 +199,55 @@ def _seed(config: Config) -> int | None:
     return None if own else config.run.seed
 
 
+def _online(config: Config, panel: Panel, plan: list[Fold]) -> str:
+    """What a signal that is asked online will do, in a line."""
+    assert config.signal is not None
+    learnt = sum(1 for fold in plan if fold.train.size)
+    how = f"fitted in {learnt} fold{'' if learnt == 1 else 's'}" if learnt else "nothing to learn"
+    first, last = panel.dates[plan[0].test[0]], panel.dates[plan[-1].test[-1]]
+    return f"{config.signal.class_name}: asked session by session, {how}, {first} to {last}."
+
+
 def _silent(line: str) -> None:
     """Tell nobody."""
 
 
-def _trained(name: str, scores: Scores, fitted: int) -> str:
+def _trained(name: str, scores: Scores) -> str:
     """What a signal has done, in a line."""
     count = f"{len(scores.folds)} fold{'' if len(scores.folds) == 1 else 's'}"
     if not any(fold.train_first for fold in scores.folds):
-        how = "nothing to learn"
+        how = "nothing to learn, from the cache" if scores.from_cache else "nothing to learn"
     else:
-        how = f"{count} trained" if fitted else f"{count} from the cache"
+        how = f"{count} from the cache" if scores.from_cache else f"{count} trained"
     span = f", {scores.folds[0].test_first} to {scores.folds[-1].test_last}" if scores.folds else ""
     return f"{name}: {how}, {scores.known:,} scores{span}."
 
 
 def _strangers(config: Config, panel: Panel) -> list[str]:
-    """Lines about symbols of the list of those that cannot be shorted which the panel does not have.
+    """Lines about files of costs with symbols that the panel does not have.
 
     Raises:
-        ConfigError: a symbol with a rate of its own is not in the panel: misspelt, it would silently cost too little.
+        ConfigError: a symbol that stands in the config itself is not in the panel: misspelt, it would silently cost too
+            little, or be sold short.
     """
+    from backtester.portfolio.rates import table_of
+
     table = config.written.get("costs", {})
-    notes = []
     for key, symbols in (named_symbols(table) if isinstance(table, dict) else {}).items():
         for symbol in symbols:
-            if symbol in panel.columns:
-                continue
-            message = f"the panel has no symbol {symbol!r}.{did_you_mean(symbol, panel.symbols)}"
-            if isinstance(table[key], dict):
-                raise config.places.error(("costs", key, "symbols", symbol), message)
-            notes.append(f"[costs] {key}: {message}")
+            if symbol not in panel.columns:
+                place = ("costs", key, "symbols", symbol) if isinstance(table[key], dict) else ("costs", key)
+                message = f"the panel has no symbol {symbol!r}.{did_you_mean(symbol, panel.symbols)}"
+                raise config.places.error(place, message)
+    notes = []
+    for field in dataclasses.fields(config.costs) if config.costs is not None else ():
+        rows = table_of(getattr(config.costs, field.name))
+        left_out = {} if rows is None else rows.left_out(panel)
+        if rows is not None and left_out["rows_left_out"]:
+            notes.append(
+                f"[costs] {field.name} file: {left_out['rows_left_out']:,} of {len(rows):,} rows are about "
+                f"{left_out['symbols_left_out']:,} symbols that the panel does not have, and are left out."
+            )
     return notes
 
 
@@ -241,23 +257,27 @@ def load_data(config: Config) -> tuple[Panel, Any]:
 
     data = config.data
     if data.synthetic is None:
-        path = config.path("data")
-        try:
-            return bt.load_panel(path, data.start, data.end, basis=data.basis), None
-        except DataError as error:
-            about = ("data",) if path.exists() else ("data", "path")
-            raise config.places.error(about, str(error)) from error
+        with placed(config, ("data", "path")):
+            panel = bt.load_panel(config.path("data"), basis=data.basis)
+        return _cut(config, panel), None
 
     def complain(key: str | None, message: str) -> BacktesterError:
         return config.places.error(("data", "synthetic", *([key] if key else [])), message)
 
     market = build(bt.synthetic, data.synthetic, complain)
-    try:
-        panel = market.panel.between(data.start, data.end) if data.start or data.end else market.panel
-    except DataError as error:
-        raise config.places.error(("data",), str(error)) from error
+    panel = _cut(config, market.panel)
     kept = (market.panel.dates >= panel.dates[0]) & (market.panel.dates <= panel.dates[-1])
     return panel, market.score[kept]
+
+
+def _cut(config: Config, panel: Panel) -> Panel:
+    """The sessions of a panel that a config asks for."""
+    start, end = config.data.start, config.data.end
+    if start is None and end is None:
+        return panel
+    too_late = start is not None and start > panel.dates[-1].item()
+    with placed(config, ("data", "start" if end is None or too_late else "end")):
+        return panel.between(start, end)
 
 
 def check_place(out: Path, overwrite: bool = False) -> None:

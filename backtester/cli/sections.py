@@ -113,7 +113,7 @@ def check_section(kind: type[S], keys: tuple[str, ...], table: Any, places: Plac
         ConfigError: a key is unknown or missing, or a value of the wrong kind; named by file, line, section and key.
     """
     try:
-        return kind.model_validate(table)
+        return kind.model_validate(_without_off(kind, table))
     except ValidationError as error:
         known = [field.alias or name for name, field in kind.model_fields.items()]
         mistake = error.errors(include_url=False)[0]
@@ -131,6 +131,14 @@ def check_section(kind: type[S], keys: tuple[str, ...], table: Any, places: Plac
         message = _KINDS.get(mistake["type"]) or re.sub(r"^(Input|Value) ", "it ", mistake["msg"])
         hint = did_you_mean(written, re.findall(r"'([^']*)'", message)) if isinstance(written, str) else ""
         raise places.error((*keys, *map(str, where)), f"is {_shown(written)}; {message}.{hint}") from error
+
+
+def _without_off(kind: type[Section], table: Any) -> Any:
+    """A table without the keys that are "off", where a key may be left out."""
+    if not isinstance(table, Mapping):
+        return table
+    optional = {name for name, field in kind.model_fields.items() if field.default is None}
+    return {key: value for key, value in table.items() if not (value == "off" and key in optional)}
 
 
 def unknown_key(keys: tuple[str, ...], known: Iterable[str], places: Places) -> ConfigError:

@@ -25,7 +25,8 @@ def find_lines(text: str) -> dict[tuple[str, ...], int]:
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = _split(header.group(1))
-            lines.setdefault(table, number)
+            for depth in range(1, len(table) + 1):
+                lines.setdefault(table[:depth], number)
         elif assignment := _ASSIGNMENT.match(line):
             keys = table + _split(assignment.group(1))
             for depth in range(1, len(keys) + 1):

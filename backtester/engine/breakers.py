@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from backtester.engine.compile import kernel
+from backtester.engine.limits import exceeds
 from backtester.engine.orders import cancel, compact, place, shrinking
 from backtester.engine.tape import record_event
 from backtester.engine.types import (
@@ -54,8 +55,8 @@ from backtester.engine.types import (
     TRIPPED_ON,
 )
 
-# Less than this is rounding: of a value above its limit, and of a share below it.
-RELATIVE, ABSOLUTE = 1e-9, 1e-12
+# A share that is below its limit by less than this is so by rounding.
+ROUNDING = 1e-12
 
 
 @kernel
@@ -104,7 +105,7 @@ def _loss(equity, previous, peak, before, daily, drawdown, period):
     """The first loss that halts the book: the event's code (-1: none does), what equity is compared with, the limit."""
     if daily < math.inf and previous > 0.0 and equity <= (1.0 - daily) * previous:
         return E_HALT_DAILY_LOSS, previous, daily
-    if drawdown < math.inf and equity <= (1.0 - drawdown) * peak:
+    if drawdown < math.inf and peak > 0.0 and equity <= (1.0 - drawdown) * peak:
         return E_HALT_DRAWDOWN, peak, drawdown
     if period < math.inf and before > 0.0 and equity <= (1.0 - period) * before:
         return E_HALT_PERIOD_LOSS, before, period
@@ -118,23 +119,23 @@ def _guard_met(state, eligible, close, rules, tape, t):
     long_value, short_value = tape.ledger[t, L_LONG], tape.ledger[t, L_SHORT]
     cap = rules.f[GUARD_GROSS]
     gross = _exposure(long_value + short_value, equity)
-    if _above(gross, cap):
+    if exceeds(gross, cap):
         record_event(state, tape, t, E_GUARD_GROSS, BOOK, gross, equity, cap)
         return True
     cap = rules.f[GUARD_NET]
     net = _exposure(abs(long_value - short_value), equity)
-    if _above(net, cap):
+    if exceeds(net, cap):
         record_event(state, tape, t, E_GUARD_NET, BOOK, net, equity, cap)
         return True
     least = rules.f[MIN_FRESH]
     if least > 0.0:
         fresh = _fresh(state.mark, state.ended, eligible, close)
-        if fresh < least - ABSOLUTE:
+        if fresh < least - ROUNDING:
             record_event(state, tape, t, E_GUARD_STALE, BOOK, fresh, equity, least)
             return True
     if rules.signal.shape[0] > 0:
         unscored, equal = rules.signal[t, S_UNSCORED], rules.signal[t, S_EQUAL]
-        if _above(unscored, rules.f[MAX_UNSCORED]):
+        if exceeds(unscored, rules.f[MAX_UNSCORED]):
             record_event(state, tape, t, E_GUARD_UNSCORED, BOOK, unscored, equity, rules.f[MAX_UNSCORED])
             return True
         if rules.i[EQUAL_SCORES] == 1 and equal >= 2.0:
@@ -149,12 +150,6 @@ def _exposure(money, equity):
     if equity > 0.0:
         return money / equity
     return math.inf if money > 0.0 else 0.0
-
-
-@kernel
-def _above(value, cap):
-    """Whether a value is above its cap by more than rounding; never where the cap is off or the value unknown."""
-    return cap < math.inf and value > cap * (1.0 + RELATIVE) + ABSOLUTE
 
 
 @kernel

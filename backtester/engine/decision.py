@@ -10,7 +10,7 @@ from backtester.engine.breakers import rearm
 from backtester.engine.charges import row_of
 from backtester.engine.compile import kernel
 from backtester.engine.fills import fill_moment
-from backtester.engine.limits import allow, apply_layers, clip_shorts, current_weight, exceeds, has_layers
+from backtester.engine.limits import apply_layers, clip_shorts, current_weight, exceeds, has_layers, record_refusal
 from backtester.engine.orders import (
     WHOLE,
     cancel_symbol,
@@ -129,7 +129,8 @@ def _order_targets(state, market, rules, tape, t, weights, named, everything):
                 weights[i] = 0.0
                 wiped_out = True
             elif eligible[i] != TRADABLE | MEMBER or ended[i] == 1:
-                weights[i] = allow(state, market, tape, t, i, weights[i])
+                record_refusal(state, market, tape, t, i, weights[i])
+                weights[i] = 0.0
     if wiped_out:
         record_event(state, tape, t, E_WIPED_OUT, BOOK, equity, 0.0, 0.0)
 

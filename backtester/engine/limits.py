@@ -38,7 +38,6 @@ from backtester.engine.types import (
     NO_TRADE_BAND,
     SESSIONS_PER_YEAR,
     TARGET_VOLATILITY,
-    TRADABLE,
     VOLATILITY_MINIMUM,
     VOLATILITY_WINDOW,
 )
@@ -55,7 +54,7 @@ def has_layers(rules):
 
 @kernel
 def exceeds(value, cap):
-    """Whether a sum of weights is above its cap by more than rounding."""
+    """Whether a value is above its cap by more than rounding; never where the cap is infinite or the value NaN."""
     return value > cap * (1.0 + 1e-9) + 1e-12
 
 
@@ -67,19 +66,15 @@ def share_left(room, wanted):
 
 
 @kernel
-def allow(state, market, tape, t, i, weight):
-    """The first layer: ``weight`` if symbol ``i`` may be held, else 0 with the reason on the tape."""
-    bits = market.eligible[t, i]
-    if bits == TRADABLE | MEMBER and state.ended[i] == 0:
-        return weight
+def record_refusal(state, market, tape, t, i, weight):
+    """The first layer: why symbol ``i``, which may not be held, loses its ``weight``."""
     if state.ended[i] == 1:
         code = E_ENDED
-    elif bits & MEMBER == 0:
+    elif market.eligible[t, i] & MEMBER == 0:
         code = E_NOT_MEMBER
     else:
         code = E_NOT_TRADABLE
     record_event(state, tape, t, code, i, weight, 0.0, 0.0)
-    return 0.0
 
 
 @kernel

@@ -9,22 +9,24 @@ from backtester.engine.types import MEMBER, S_EQUAL, S_UNSCORED, TRADABLE
 
 
 @kernel
-def fill_signal(out, scores, eligible, first, stop, step):
+def fill_signal(out, scores, eligible, first, stop, step, since):
     """Rows ``first``, ``first + step``, ... before ``stop`` of ``out`` (T, SIGNAL), from ``scores`` (T, N).
 
     ``eligible`` (T, N) are the bits of ``Market.eligible``. A row before the first one with a finite score, or without
-    an eligible symbol, stays as it is.
+    an eligible symbol, stays as it is. No row before ``since`` has such a score. Returns the first that has one, else
+    ``stop``.
     """
-    begun = _first_finite(scores, stop)
+    begun = _first_finite(scores, since, stop)
     for t in range(first, stop, step):
         if t >= begun:
             _measure(out[t], scores[t], eligible[t])
+    return begun
 
 
 @kernel
-def _first_finite(scores, stop):
-    """The first row before ``stop`` with a finite score, else ``stop``."""
-    for t in range(stop):
+def _first_finite(scores, since, stop):
+    """The first row from ``since`` on and before ``stop`` with a finite score, else ``stop``."""
+    for t in range(since, stop):
         row = scores[t]
         for i in range(row.size):
             if abs(row[i]) < math.inf:

@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from backtester.market.actions import Floats, Ints
 from backtester.market.columns import BARS, PRICES
-from backtester.market.day_text import MISSING, read_day
+from backtester.market.day_text import MISSING, read_day, unlikely
 from backtester.market.fields import (
     Codes,
     DayCodes,
     Mask,
     UnusableError,
+    controlled,
     days_of,
     decimal_comma,
     numbers_of,
@@ -72,7 +73,10 @@ def read_part(block: Block, plan: Plan, settings: Settings) -> Part:
     reasons = Reasons(n)
     reasons.mark(days.bad, "date: not a date")
     reasons.mark(days.code == MISSING, "date: missing")
+    for words, unlike in unlikely(days.code):
+        reasons.mark(unlike, words)
     reasons.mark(code < 0, "symbol: missing")
+    mark_symbols(reasons, code, names)
     values: dict[str, Floats] = {}
     for key in BARS:
         if key in plan.found:
@@ -191,6 +195,13 @@ def _actions(
     listed = [(names[code[k]], int(days[k]), float(split[k]), float(dividend[k])) for k in rows]
     unread = [(j, f"{key}: not a number") for key in numbers for j, k in enumerate(rows) if unreadable[key][k]]
     return rows, listed, unread
+
+
+def mark_symbols(reasons: Reasons, code: Codes, names: Sequence[str]) -> None:
+    """Set rows aside whose symbol holds a control character."""
+    wrong = controlled(names)
+    if wrong.any():
+        reasons.mark(np.append(wrong, False)[code], "symbol: has a control character")
 
 
 class Reasons:

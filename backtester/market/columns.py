@@ -10,7 +10,7 @@ from backtester.errors import DataError, did_you_mean
 # What the package calls a column, and the usual names for it once they are folded by `fold_name`, best first.
 ALIASES: dict[str, tuple[str, ...]] = {
     "date": ("date", "day", "session", "datetime", "timestamp", "trade_date", "trading_date", "caldt", "time"),
-    "symbol": ("symbol", "ticker", "sym", "name", "tic", "instrument", "stock", "code", "permno"),
+    "symbol": ("symbol", "ticker", "sym", "tic", "instrument", "stock", "code", "permno", "name"),
     "open": ("open", "open_price"),
     "high": ("high", "high_price"),
     "low": ("low", "low_price"),

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backtester.errors import DataError
+from backtester.errors import DataError, did_you_mean
 from backtester.market import cache, store
 from backtester.market.actions import Basis, Floats, freeze
 from backtester.market.columns import BARS
@@ -44,7 +44,9 @@ def load_panel(path: str | Path, start: Any = None, end: Any = None, *, basis: B
     elif source.is_file():
         panel = _load_file(source, basis or "as_traded")
     else:
-        raise DataError(f"there is nothing at {source}; give a dataset folder or a Parquet file.")
+        near = (other.name for other in source.parent.glob("*")) if source.parent.is_dir() else ()
+        hint = did_you_mean(source.name, near)
+        raise DataError(f"there is nothing at {source}; give a dataset folder or a Parquet file.{hint}")
     return panel if start is None and end is None else panel.between(start, end)
 
 

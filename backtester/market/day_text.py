@@ -7,11 +7,12 @@ digits. All pending ones together settle the order: 13/02/2020 can only be the 1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backtester.errors import DataError
 from backtester.market.actions import Ints
@@ -20,6 +21,7 @@ from backtester.market.dates import NAT, Days, parse_day, refuse_time
 ORDERS = ("ymd", "dmy", "mdy")
 MISSING = int(NAT.view(np.int64))
 PENDING = 10**9
+FIRST_YEAR = 1800  # no exchange has daily prices of before
 _EPOCH = date(1970, 1, 1).toordinal()
 _MIDNIGHT = r"(?:[T ]\s*(?:00:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM))?"
 _LOOSE = re.compile(rf"(\d{{4}})([-/.])(\d\d?)\2(\d\d?){_MIDNIGHT}", re.IGNORECASE)
@@ -74,6 +76,21 @@ def read_day(text: str, order: str | None = None) -> int | None:
     return None
 
 
+def unlikely(codes: Ints) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Days that no bar has, with what is wrong: those before 1800 and after today, wherever today has begun."""
+    first = date(FIRST_YEAR, 1, 1).toordinal() - _EPOCH
+    last = _today() + 1
+    year = np.where(codes >= PENDING, (codes - PENDING) // 10_000, 0)
+    this = date.fromordinal(last + _EPOCH).year
+    early = np.where(year > 0, year < FIRST_YEAR, (codes < first) & (codes != MISSING))
+    late = np.where(year > 0, year > this, codes > last)
+    return [(f"date: before {FIRST_YEAR}", early), ("date: after today", late)]
+
+
+def _today() -> int:
+    return datetime.now(UTC).date().toordinal() - _EPOCH
+
+
 def check_order(order: str | None) -> None:
     """Raise `DataError` unless `order` is one of `ORDERS`, or None."""
     if order is not None and order not in ORDERS:
@@ -119,11 +136,47 @@ def settle_order(pending: Iterable[int], order: str | None = None) -> str:
     return "mdy" if "dmy" in against else "dmy"
 
 
+# Dates whose order is open by themselves, and where each of them stands.
+OpenDates = dict[int, str]
+
+
+def settle_together(
+    dates: Iterable[Ints], order: str | None, others: OpenDates | None, place: Callable[[int], str]
+) -> str:
+    """The one order of day and month of these dates and those that stand elsewhere.
+
+    Args:
+        dates: numbers of dates, pending ones among them.
+        order: the stated order.
+        others: pending dates of other tables; what settles the order here is noted there, for those that follow.
+        place: where a date of `dates` stands, for messages.
+
+    Raises:
+        DataError: The order stays open, or dates contradict each other.
+    """
+    own: set[int] = set()
+    for part in dates:
+        if len(part) and part.max() >= PENDING:
+            own.update(np.unique(part[part >= PENDING]).tolist())
+    others = {} if others is None else others
+    try:
+        settled = settle_order(own | others.keys(), order)
+    except OpenOrderError as error:
+        where = [place(code) if code in own else others[code] for code in error.codes]
+        raise DataError(open_order_message(error.codes, where)) from None
+    witness = next(
+        (code for code in sorted(own) if (_resolve(code, "dmy") is None) != (_resolve(code, "mdy") is None)), 0
+    )
+    if witness:
+        others[witness] = place(witness)
+    return settled
+
+
 def open_order_message(codes: list[int], where: list[str]) -> str:
     """The message of an `OpenOrderError`, with the place of each of its examples."""
     if len(codes) == 1:
         return (
-            f"{where[0]}: {as_written(codes[0])} may be day/month or month/day, and no date of the files settles it. "
+            f"{where[0]}: {as_written(codes[0])} may be day/month or month/day, and no date read with it settles it. "
             "Say which with dates='dmy' or dates='mdy' (--dates on the command line), or write dates as 2020-01-31."
         )
     return (

@@ -19,11 +19,23 @@ from backtester.errors import DataError, did_you_mean
 from backtester.market.actions import Floats, Ints
 from backtester.market.clean import Settings
 from backtester.market.columns import ALIASES, BARS, RESERVED, fold_name
-from backtester.market.gather import Bars, days_of_parts, ranked, read_parts, settled_order, unique_rows
-from backtester.market.layout import Plan, find, refuse_turned, text_in
+from backtester.market.day_text import OpenDates
+from backtester.market.fields import Mask
+from backtester.market.gather import (
+    CONFLICT,
+    TWICE,
+    Bars,
+    Parts,
+    days_of_parts,
+    ranked,
+    read_parts,
+    set_aside,
+    settled_order,
+)
+from backtester.market.layout import Plan, find, read_heads, refuse_turned, text_in
 from backtester.market.quarantine import Quarantine
 from backtester.market.sources import Paths, Source, expand
-from backtester.market.tables import Head, Progress, read_head
+from backtester.market.tables import Head, Progress
 
 
 @dataclass(frozen=True)
@@ -94,11 +106,18 @@ def lag_columns(bars: Bars, lags: Mapping[str, int]) -> None:
 
 
 def read_extras(
-    extras: Sequence[Extra], bars: Bars, settings: Settings, quarantine: Quarantine, progress: Progress = None
+    extras: Sequence[Extra],
+    bars: Bars,
+    settings: Settings,
+    quarantine: Quarantine,
+    progress: Progress = None,
+    others: OpenDates | None = None,
 ) -> Known:
     """Read extra files and find out at which session each value became known.
 
     Of two values that become known at the same session the later dated one counts. An empty field says nothing new.
+    Of equal values of one column, date and symbol the first counts; if they differ, none does. `others` are dates of
+    other tables that may settle the order of day and month.
 
     Raises:
         DataError: A file cannot be read, lacks dates, symbols or a column of numbers, or a column is there already.
@@ -106,10 +125,12 @@ def read_extras(
     known = Known(None, [], [], [], [], [])
     changes: list[_Changes] = []
     for extra in extras:
-        sources, notes = expand(extra.files, "extra columns")
-        known.notes.extend(notes)
-        plans = [_plan(read_head(source)) for source in sources]
-        found, rows, left_out = _changes(plans, extra, bars, settings, quarantine, progress, known.notes)
+        given, notes = expand(extra.files, "extra columns")
+        heads, prose = read_heads(given)
+        sources = [head.source for head in heads]
+        known.notes.extend([*notes, *prose])
+        plans = [_plan(head) for head in heads]
+        found, rows, left_out = _changes(plans, extra, bars, settings, quarantine, progress, known.notes, others)
         known.left_out.extend(left_out)
         known.sources.extend(zip(sources, rows, strict=True))
         names = sorted({change.name for change in found})
@@ -167,16 +188,18 @@ def _changes(
     quarantine: Quarantine,
     progress: Progress,
     notes: list[str],
+    others: OpenDates | None,
 ) -> tuple[list[_Changes], list[int], list[tuple[str, str, str]]]:
     parts, rows, left_out = read_parts(plans, settings, quarantine, "extra", progress)
-    days = days_of_parts(parts, settled_order(plans, parts, settings.order))
+    days = days_of_parts(parts, settled_order(plans, parts, settings.order, others))
     if not len(days):
         raise DataError(f"no row of {plans[0].head.source.name} could be used.{quarantine.first('extra')}")
     names = sorted({name for part in parts.all for name in part.names})
     place = {name: k for k, name in enumerate(names)}
     symbol = np.concatenate([np.array([place[name] for name in part.names])[part.code] for part in parts.all])
     _, day = ranked(days)
-    keep = unique_rows(day * len(names) + symbol, (int(day.max()) + 1) * len(names), parts, plans, quarantine, "extra")
+    cell = day * len(names) + symbol
+    again = np.ones(len(cell), dtype=bool)  # rows that say nothing which another has not said
     column = {name: k for k, name in enumerate(bars.symbols)}
     own = np.array([column.get(name, -1) for name in names], dtype=np.int64)[symbol]
     strangers = {names[k] for k in np.unique(symbol[own < 0])}
@@ -189,21 +212,73 @@ def _changes(
     if late:
         notes.append(f"{late:,} of {len(days):,} rows of extra columns became known after the last session")
     usable = (own >= 0) & (row < len(bars.sessions))
-    if keep is not None:
-        usable &= keep
     out = []
     for key in sorted({key for part in parts.all for key in part.values}):
         given = [part.values.get(key) for part in parts.all]
         value = np.concatenate(
             [np.full(len(p.date), np.nan) if v is None else v for p, v in zip(parts.all, given, strict=True)]
         )
-        here = np.flatnonzero(usable & ~np.isnan(value))
+        said = ~np.isnan(value)
+        repeated, differing = _repeats(cell, value)
+        again &= repeated | ~said
+        _set_aside(parts, plans, differing, f"{key}: {CONFLICT}", quarantine)
+        here = np.flatnonzero(usable & said & ~repeated & ~differing)
         if not len(here):
-            left_out.append((key, plans[0].head.source.name, "none of its values was known by the last session"))
+            file = next(plan.head.source.name for plan in plans if key in plan.extra)
+            left_out.append((key, file, _why_none(said, differing, own, row < len(bars.sessions))))
             continue
         here = here[np.lexsort((days[here], own[here]))]
         out.append(_carried(_Changes(key, row[here], own[here], value[here]), extra.carry, len(bars.sessions)))
+    _set_aside(parts, plans, again & _has_value(parts), TWICE, quarantine)
     return out, rows, left_out
+
+
+def _has_value(parts: Parts) -> Mask:
+    """Rows with a value in some column."""
+    known = [
+        np.logical_or.reduce([~np.isnan(array) for array in part.values.values()] or [np.zeros(len(part.date), bool)])
+        for part in parts.all
+    ]
+    return np.concatenate(known)
+
+
+def _repeats(cell: Ints, value: Floats) -> tuple[Mask, Mask]:
+    """Which known values stand in their cell already, and which are in a cell with others that differ."""
+    repeated, differing = np.zeros(len(cell), dtype=bool), np.zeros(len(cell), dtype=bool)
+    known = np.flatnonzero(~np.isnan(value))
+    known = known[np.argsort(cell[known], kind="stable")]
+    follows = cell[known[1:]] == cell[known[:-1]]
+    if not follows.any():
+        return repeated, differing
+    starts = np.flatnonzero(np.append(True, ~follows))
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(known))))
+    differs = value[known] != value[known[starts]][group]
+    wrong = np.bincount(group, weights=differs, minlength=len(starts))[group] > 0
+    differing[known[wrong]] = True
+    repeated[known[1:][follows & ~wrong[1:]]] = True
+    return repeated, differing
+
+
+def _why_none(said: Mask, differing: Mask, own: Ints, in_time: Mask) -> str:
+    """Why nothing is left of a column."""
+    if not said.any():
+        return "it is empty"
+    if (said & ~differing).sum() == 0:
+        return "several values of each date and symbol differ"
+    if not (said & (own >= 0)).any():
+        return "none of its symbols has bars"
+    if not (said & (own >= 0) & in_time).any():
+        return "none of its values was known by the last session"
+    return "no value of a symbol with bars that was known by the last session is without doubt"
+
+
+def _set_aside(parts: Parts, plans: Sequence[Plan], chosen: Mask, reason: str, quarantine: Quarantine) -> None:
+    """Set rows of extra files aside."""
+    if not chosen.any():
+        return
+    starts = np.cumsum([0] + [len(part.date) for part in parts.all])
+    for k, here in parts.of_files().items():
+        set_aside("extra", plans[k].head, parts.numbers(here, starts, chosen), reason, quarantine)
 
 
 def _carried(change: _Changes, carry: int | None, sessions: int) -> _Changes:

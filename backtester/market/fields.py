@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,11 @@ def texts_of(column: pa.ChunkedArray, where: str) -> tuple[Codes, list[str]]:
         place.setdefault(text.strip(), len(place) - 1)
     moved = np.array([place[text.strip()] for text in texts], dtype=np.int32)
     return (moved[codes] if texts else codes), [text for text in place if text]
+
+
+def controlled(texts: Sequence[str]) -> Mask:
+    """Which texts hold control characters, as a line's end within quotes: no symbol has one."""
+    return np.array([any(ord(mark) < 32 or 127 <= ord(mark) < 160 for mark in text) for text in texts], dtype=bool)
 
 
 def days_of(column: pa.ChunkedArray, order: str | None = None) -> DayCodes:

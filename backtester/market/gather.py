@@ -13,12 +13,17 @@ from backtester.market.actions import Floats, Ints
 from backtester.market.clean import Part, Settings, read_part
 from backtester.market.columns import BARS
 from backtester.market.dates import Days
-from backtester.market.day_text import PENDING, OpenOrderError, open_order_message, resolve, settle_order
-from backtester.market.fields import Mask, UnusableError
-from backtester.market.layout import Plan
-from backtester.market.quarantine import Quarantine
-from backtester.market.tables import Block, Progress, Table, in_order, rows_of
+from backtester.market.day_text import OpenDates, resolve, settle_together
+from backtester.market.fields import Codes, Mask, UnusableError
+from backtester.market.import_report import many, some
+from backtester.market.layout import NO_NUMBER, Plan, key_of_extra
+from backtester.market.quarantine import Quarantine, short
+from backtester.market.sources import Source
+from backtester.market.tables import Block, Head, Progress, Table, in_order, rows_of
 
+# A table of more cells than this has to be filled to one part in so many.
+_MOST_CELLS = 50_000_000
+_SPARSE = 100
 TWICE = "the same row again"
 CONFLICT = "several rows of the same date and symbol that differ"
 
@@ -49,10 +54,15 @@ class Gathered(NamedTuple):
     rows: list[int]  # of each file
     left_out: list[tuple[str, str, str]]  # column, file, why it is not among the extra columns
     read: int  # bars in the files, those set aside included
+    order: str  # of day and month, as all dates together settled it
 
 
 def gather_bars(
-    plans: Sequence[Plan], settings: Settings, quarantine: Quarantine, progress: Progress = None
+    plans: Sequence[Plan],
+    settings: Settings,
+    quarantine: Quarantine,
+    progress: Progress = None,
+    others: OpenDates | None = None,
 ) -> Gathered:
     """Read and clean the bars of all files together.
 
@@ -66,7 +76,7 @@ def gather_bars(
     _check_one_symbol(plans, parts)
     names = sorted({name for part in parts.all for name in part.names})
     extra = sorted({key for part in parts.all for key in part.values} - set(BARS))
-    order = settled_order(plans, parts, settings.order)
+    order = settled_order(plans, parts, settings.order, others)
     days = days_of_parts(parts, order)
     actions = _actions(parts, order, quarantine)
     place = {name: k for k, name in enumerate(names)}
@@ -79,6 +89,7 @@ def gather_bars(
         why = quarantine.first("bars") or " There is no row below the header."
         raise DataError(f"no bar could be used from {sources}.{why}")
     sessions, row = ranked(days)
+    check_dense(len(days), len(sessions), symbol, plans)
     cell = row * len(names) + symbol
     del row, symbol
     keep = unique_rows(cell, len(sessions) * len(names), parts, plans, quarantine, "bars")
@@ -106,8 +117,42 @@ def gather_bars(
             where = next(plan for plan in plans if key in plan.extra)
             left_out.append((where.head.names[where.extra[key]], where.head.source.name, "it is empty"))
     if not bars.symbols:
-        raise DataError(f"no bar could be used.{quarantine.first('bars')}")
-    return Gathered(bars, actions, rows, left_out, sum(rows))
+        same = _same_symbol(plans)
+        raise DataError(f"no bar could be used.{quarantine.first('bars', helped=not same)}{same}")
+    check_closes(bars, [plan.head for plan in plans])
+    return Gathered(bars, actions, rows, left_out, sum(rows), order)
+
+
+def check_dense(rows: int, sessions: int, symbol: Codes, plans: Sequence[Plan]) -> None:
+    """Raise `DataError` if a table of dates by symbols would be huge and all but empty.
+
+    Something else than symbols has been taken for symbols then.
+    """
+    names = int(np.count_nonzero(np.bincount(symbol)))
+    if sessions * names > _MOST_CELLS and rows < sessions * names / _SPARSE:
+        plan = plans[0]
+        column = repr(plan.head.names[plan.found["symbol"]]) if "symbol" in plan.found else "the name of each file"
+        raise DataError(
+            f"{plan.head.source.name}: {names:,} symbols with {many(round(rows / names), 'row')} each, on {sessions:,} "
+            f"dates: is {column} right for the symbol?"
+        )
+
+
+def check_closes(bars: Bars, heads: Sequence[Head]) -> None:
+    """Raise `DataError` if no close at all is known."""
+    if np.isnan(bars.values["close"]).all():
+        raise DataError(f"no close is known in {some([head.source.name for head in heads], 3)}: the column is empty.")
+
+
+def _same_symbol(plans: Sequence[Plan]) -> str:
+    """Words about files that are named after the same symbol."""
+    first: dict[str, Source] = {}
+    for plan in plans:
+        one, two = first.setdefault(plan.symbol, plan.head.source), plan.head.source
+        if "symbol" not in plan.found and one is not two:
+            a, b = (one.name, two.name) if one.name != two.name else (one.path, two.path)
+            return f" {a} and {b} both hold {plan.symbol}; keep the right one."
+    return ""
 
 
 class Parts(NamedTuple):
@@ -116,6 +161,11 @@ class Parts(NamedTuple):
     all: list[Part]
     file: list[int]
     before: list[int]
+
+    def numbers(self, here: Sequence[int], starts: Ints, chosen: Mask) -> Ints:
+        """Numbers in their file of the chosen rows of some parts of it."""
+        rows = [self.all[j].row[chosen[starts[j] : starts[j + 1]]].astype(np.int64) + self.before[j] for j in here]
+        return np.concatenate(rows)
 
     def of_files(self) -> dict[int, list[int]]:
         """Positions of the parts of each file."""
@@ -162,28 +212,24 @@ def read_parts(
     left_out = [(name, plan.head.source.name, why) for plan in plans for name, why in plan.left_out.items()]
     for (k, key), (number, text) in wrong.items():
         column, file = plans[k].head.names[plans[k].extra[key]], plans[k].head.source.name
-        left_out.append((column, file, f"row {number} holds {text!r}, which is no finite number"))
-        for part, origin in zip(parts.all, parts.file, strict=True):
-            if origin == k:
-                part.values.pop(key, None)
+        left_out.append((column, file, f"row {number} holds {short(text)!r}, {NO_NUMBER}"))
+    # A column that one file cannot use is used from none: how rows are cut into files does not matter.
+    unusable = {key_of_extra(name) for name, _, why in left_out if why.endswith(NO_NUMBER)}
+    for part in parts.all:
+        for key in unusable & part.values.keys() - set(BARS):
+            del part.values[key]
     return parts, rows, left_out
 
 
-def settled_order(plans: Sequence[Plan], parts: Parts, order: str | None) -> str:
-    """The one order of day and month in all files."""
-    pending: set[int] = set()
-    for part in parts.all:
-        if len(part.date) and part.date.max() >= PENDING:
-            pending.update(np.unique(part.date[part.date >= PENDING]).tolist())
-    try:
-        return settle_order(pending, order)
-    except OpenOrderError as error:
-        where = []
-        for code in error.codes:
-            k = next(k for k, part in enumerate(parts.all) if (part.date == code).any())
-            part, name = parts.all[k], plans[parts.file[k]].head.source.name
-            where.append(f"{name}, row {parts.before[k] + int(part.row[np.argmax(part.date == code)])}")
-        raise DataError(open_order_message(error.codes, where)) from None
+def settled_order(plans: Sequence[Plan], parts: Parts, order: str | None, others: OpenDates | None = None) -> str:
+    """The one order of day and month in all files; see `settle_together`."""
+
+    def place(code: int) -> str:
+        k = next(k for k, part in enumerate(parts.all) if (part.date == code).any())
+        part, name = parts.all[k], plans[parts.file[k]].head.source.name
+        return f"{name}, row {parts.before[k] + int(part.row[np.argmax(part.date == code)])}"
+
+    return settle_together((part.date for part in parts.all), order, others, place)
 
 
 def days_of_parts(parts: Parts, order: str) -> Days:
@@ -261,14 +307,17 @@ def unique_rows(
     marked = ((twice & ~conflict, TWICE), (conflict, CONFLICT))
     for k, here in parts.of_files().items():
         for chosen, reason in marked:
-            numbers: list[int] = []
-            for j in here:
-                part = parts.all[j]
-                rows = part.row[chosen[starts[j] : starts[j + 1]]]
-                numbers += (rows.astype(np.int64) + parts.before[j]).tolist()
-            if numbers:
-                quarantine.add(kind, rows_of(plans[k].head, numbers), range(len(numbers)), reason)
+            set_aside(kind, plans[k].head, parts.numbers(here, starts, chosen), reason, quarantine)
     return keep
+
+
+def set_aside(kind: str, head: Head, numbers: Ints, reason: str, quarantine: Quarantine) -> None:
+    """Set rows of a file aside by their numbers; the text of the first ones is read again."""
+    texts = quarantine.room(kind, head.source.name, reason)
+    if texts and len(numbers):
+        table = rows_of(head, numbers[:texts])
+        quarantine.add(kind, table, range(len(table.row)), reason)
+    quarantine.add_bare(kind, head.source.name, numbers[texts:], reason)
 
 
 def _values_at(parts: Parts, starts: Ints, key: str, at: Ints) -> Floats:

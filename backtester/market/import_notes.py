@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from backtester.market.columns import fold_name
 from backtester.market.extras import Known
-from backtester.market.gather import Bars
+from backtester.market.gather import TWICE, Bars
 from backtester.market.import_report import many, some
+from backtester.market.layout import Plan
 from backtester.market.lists import Action, Listing
+from backtester.market.quarantine import Quarantine, short
+from backtester.market.sources import Source
 
 
 def list_notes(bars: Bars, sector: dict[str, str] | None, listings: list[Listing] | None) -> list[str]:
@@ -35,6 +41,51 @@ def list_notes(bars: Bars, sector: dict[str, str] | None, listings: list[Listing
     return out
 
 
+def twice_notes(kind: str, files: Sequence[tuple[Source, int]], quarantine: Quarantine) -> list[str]:
+    """Files most of whose rows stand in the files before, or above, as well."""
+    out = []
+    total: Counter[str] = Counter()
+    for source, rows in files:
+        total[source.name] += rows
+    for name, rows in total.items():
+        again = quarantine.number(kind, name, TWICE)
+        if again and 2 * again >= rows:
+            out.append(
+                f"{again:,} of the {many(rows, 'row')} of {name} repeat rows that came before: the file "
+                "seems to be given twice"
+            )
+    return out
+
+
+def alias_words(plans: Sequence[Plan]) -> list[str]:
+    """Which columns were taken for dates, symbols and closes, where any has another name."""
+    out: dict[str, dict[str, None]] = {}
+    for plan in plans:
+        for key in ("date", "symbol", "close"):
+            if key in plan.found:
+                out.setdefault(key, {})[plan.head.names[plan.found[key]]] = None
+    if all(not name.strip() or fold_name(name) == key for key, names in out.items() for name in names):
+        return []
+    words = [f"{key} from {' or '.join(repr(short(name)) for name in list(names)[:3])}" for key, names in out.items()]
+    return [f"columns: {', '.join(words)}"]
+
+
+def year_notes(sources: Sequence[Source]) -> list[str]:
+    """A note where files of one symbol look as if they were of several, named after their years."""
+    years: dict[str, list[str]] = {}
+    for source in sources:
+        match = re.fullmatch(r"(.+)[_\- ](?:19|20)\d\d", source.stem.strip())
+        if match:
+            years.setdefault(match[1], []).append(source.stem.strip())
+    several = next((stems for stems in years.values() if len(stems) > 1), None)
+    if several is None:
+        return []
+    return [
+        f"{' and '.join(several[:2])} are taken for symbols of their own; for one symbol, give the files a column of "
+        "symbols or put them in folders by year (2020/AAPL.csv)"
+    ]
+
+
 def left_out_notes(left_out: Sequence[tuple[str, str, str]]) -> list[str]:
     """One line a column that was left out, however many files have it."""
     groups: dict[str, list[tuple[str, str]]] = {}
@@ -44,13 +95,19 @@ def left_out_notes(left_out: Sequence[tuple[str, str, str]]) -> list[str]:
     for column, places in groups.items():
         file, why = places[0]
         more = f" (and of {many(len(places) - 1, 'other file')})" if len(places) > 1 else ""
-        out.append(f"column {column!r} of {file}{more} left out: {why}")
+        out.append(f"column {short(column)!r} of {file}{more} left out: {why}")
     return out
 
 
 def known_words(own: Sequence[str], lags: Mapping[str, int], known: Known) -> list[str]:
     """Since when each extra column is known."""
     out = []
+    if "adj_close_vendor" in own:
+        out.append(
+            "adj_close_vendor: the vendor's, restated with hindsight at every later split and dividend, so not known "
+            "on its day; it is never a feature and never traded"
+        )
+        own = [key for key in own if key != "adj_close_vendor"]
     for lag in sorted({lags.get(key, 0) for key in own}):
         names = some([key for key in own if lags.get(key, 0) == lag and (lag or key in lags)])
         silent = some([key for key in own if lag == 0 and key not in lags])

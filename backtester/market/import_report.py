@@ -11,6 +11,7 @@ import numpy as np
 
 from backtester.market import store
 from backtester.market.columns import BARS
+from backtester.market.quarantine import short
 
 # Names listed in one line at most.
 _LISTED = 8
@@ -19,8 +20,8 @@ _LISTED = 8
 class Checked(Protocol):
     """What the report needs of a check's own."""
 
-    def lines(self) -> list[str]:
-        """The check's findings, one line a fact."""
+    def brief(self, folder: str) -> list[str]:
+        """The check's findings in short, line by line; the last says how to see more."""
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain data."""
@@ -52,7 +53,7 @@ class ImportReport:
     check: Checked | None = field(default=None, repr=False)  # None: not checked
 
     def lines(self) -> list[str]:
-        """The report, one line a fact; the check's findings last."""
+        """The report, one line a fact; the check's findings last, in short."""
         out = [
             *self.detected,
             f"{self.kept:,} of {many(self.rows, 'bar')} kept: {many(self.symbols, 'symbol')}, "
@@ -89,7 +90,7 @@ class ImportReport:
         out += self.notes
         out.append(f"written to {self.out}, fingerprint {self.fingerprint[:12]}")
         if self.check is not None:
-            out += ["", *self.check.lines()]
+            out += ["", *self.check.brief(str(self.out))]
         return out
 
     def summary(self) -> str:
@@ -145,4 +146,4 @@ def many(number: int, noun: str) -> str:
 
 def some(names: Sequence[str], most: int = _LISTED) -> str:
     """The first of some names, and dots if there are more."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+    return ", ".join(short(name) for name in names[:most]) + (", ..." if len(names) > most else "")

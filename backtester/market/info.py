@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from backtester.market import store
 from backtester.market.actions import Ints
-from backtester.market.check.dataset import members_without_bars
+from backtester.market.check.dataset import members_without_bars, refuse_others
 from backtester.market.check.report import several
 from backtester.market.columns import BARS
 from backtester.market.dataset import load_panel
@@ -20,6 +21,7 @@ from backtester.market.panel import Panel
 FORMAT = 1
 # More names than this are counted and not listed.
 _NAMES = 12
+_INDENT = " " * 12  # of what follows the first line of a fact
 
 
 class Source(NamedTuple):
@@ -69,8 +71,8 @@ class DatasetInfo:
     quarantined: dict[str, int]  # "table: reason" -> rows that were set aside
     written_by: str | None
 
-    def lines(self) -> list[str]:
-        """The facts, one a line."""
+    def lines(self, width: int = 100) -> list[str]:
+        """The facts, one a line, or where that is longer than ``width`` columns, over several."""
         span = f"{self.first} to {self.last}, " if self.first else ""
         out = [
             *([f"dataset     {self.path}"] if self.path else []),
@@ -106,7 +108,7 @@ class DatasetInfo:
             out.append(f"            and {len(self.sources) - _NAMES:,} more files")
         if self.written_by:
             out.append(f"written by  {self.written_by}")
-        return [*out, f"fingerprint {self.fingerprint}"]
+        return _wrapped([*out, f"fingerprint {self.fingerprint}"], width)
 
     def _by_year(self) -> list[str]:
         if not self.years:
@@ -145,11 +147,11 @@ class SymbolInfo:
     dividends: dict[str, float]  # date -> cash per share
     extra: dict[str, int]  # column -> sessions in which it is known
 
-    def lines(self) -> list[str]:
-        """The facts, one a line."""
+    def lines(self, width: int = 100) -> list[str]:
+        """The facts, one a line, or where that is longer than ``width`` columns, over several."""
         out = [f"symbol      {self.symbol}{f', {self.sector}' if self.sector else ''}"]
         if self.first is None:
-            return [*out, "bars        none"]
+            return _wrapped([*out, "bars        none"], width)
         out += [
             f"bars        {self.bars:,}, {self.first} to {self.last}, {several(self.missing, 'session')} "
             "between without one",
@@ -164,11 +166,27 @@ class SymbolInfo:
         for word, entries in (("splits", self.splits), ("dividends", self.dividends)):
             shown = [f"{date} {value:g}" for date, value in entries.items()]
             out.append(f"{word:<12}{_listed(shown) if shown else 'none'}")
-        return out + [f"extra       {name}: known in {several(count, 'session')}" for name, count in self.extra.items()]
+        out += [f"extra       {name}: known in {several(count, 'session')}" for name, count in self.extra.items()]
+        return _wrapped(out, width)
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain data that JSON can hold."""
         return {"format": FORMAT, **asdict(self)}
+
+
+def _wrapped(lines: list[str], width: int) -> list[str]:
+    """Lines of at most so many columns, as far as the words allow; nothing within a word is broken."""
+    out = []
+    for line in lines:
+        words = textwrap.wrap(
+            line[len(_INDENT) :],
+            max(width - len(_INDENT), 20),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+        fits = len(line) <= width or not words
+        out += [line] if fits else [line[: len(_INDENT)] + words[0], *(_INDENT + part for part in words[1:])]
+    return out
 
 
 def describe_dataset(path: str | Path) -> DatasetInfo:
@@ -181,6 +199,7 @@ def describe_dataset(path: str | Path) -> DatasetInfo:
         DataError: There is no dataset at `path`, or it is damaged.
     """
     source = Path(path)
+    refuse_others(source)
     panel = load_panel(source)
     if not source.is_dir():
         return _describe(panel, str(path), source.stat().st_size, None)

@@ -7,7 +7,7 @@ A dataset folder holds
     symbols.parquet      symbol, sector, end, delisting_return; sorted by symbol
     membership.parquet   symbol, start, end (the day of removal); only if membership was given
     extra.parquet        date, symbol, name, value: changes of extra columns; only if extra files were given
-    quarantine.csv       table, file, row, reason, text of every row that could not be used
+    quarantine.csv       table, file, row, reason of every row that could not be used, and of the first ones the text
     check.json           what the check found
     manifest.json        format, basis, counts, what was stated and assumed, hashes
 
@@ -16,7 +16,8 @@ The tables and their hashes depend on the content of the input alone: not on the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,16 +31,24 @@ from backtester.market.check.calendars import exchange_days
 from backtester.market.clean import Settings
 from backtester.market.columns import BARS
 from backtester.market.dates import NAT, Days
-from backtester.market.day_text import check_order
+from backtester.market.day_text import OpenDates, check_order
 from backtester.market.extras import Extra, Known, check_lags, lag_columns, read_extras
 from backtester.market.gather import Bars, Gathered, gather_bars
-from backtester.market.import_notes import count_actions, known_words, left_out_notes, list_notes
-from backtester.market.import_report import ImportReport, many, some
-from backtester.market.layout import detect_layout, plan_long
-from backtester.market.lists import End, clean_actions, clean_ends, clean_members, clean_sectors
-from backtester.market.quarantine import Quarantine
-from backtester.market.sources import Paths, Source, expand
-from backtester.market.tables import Progress, Table, hash_of, read_head, read_table
+from backtester.market.import_notes import (
+    alias_words,
+    count_actions,
+    known_words,
+    left_out_notes,
+    list_notes,
+    twice_notes,
+    year_notes,
+)
+from backtester.market.import_report import ImportReport, many
+from backtester.market.layout import detect_layout, plan_long, read_heads
+from backtester.market.lists import End, clean_actions, clean_ends, clean_members, clean_sectors, open_dates
+from backtester.market.quarantine import Quarantine, short
+from backtester.market.sources import Paths, Source, close_archives, expand
+from backtester.market.tables import Progress, Table, hash_of, read_table
 from backtester.market.wide import gather_wide, wide_fields
 from backtester.market.write import Content, write_dataset
 
@@ -50,6 +59,20 @@ SILENT_SESSIONS = 5
 _SOME_DAYS = np.datetime64("2019-01-02", "D"), np.datetime64("2019-01-10", "D")
 
 
+@contextmanager
+def _within_limits() -> Iterator[None]:
+    """What memory does not hold is said in words, and no zip stays open."""
+    try:
+        yield
+    except MemoryError as error:
+        raise DataError(
+            f"the bars do not fit into memory ({str(error) or 'none is left'}); import fewer symbols or years."
+        ) from error
+    finally:
+        close_archives()
+
+
+@_within_limits()
 def import_files(
     files: Paths,
     out: str | Path,
@@ -105,7 +128,7 @@ def import_files(
         assume_volume: shares, taken as the volume of every bar with a close when the files have no volume at all.
         exchange: whose calendar the check compares sessions with, such as ``XNYS``.
         check: whether the data is checked; the findings end the report and are kept as ``check.json``.
-        overwrite: whether a dataset that stands at `out` may be replaced.
+        overwrite: whether a dataset that stands at `out` may be replaced; nothing else ever is.
         progress: called as ``progress(what, done, total)``, with bytes while reading.
 
     Raises:
@@ -118,31 +141,37 @@ def import_files(
     if check and exchange is not None:
         exchange_days(exchange, *_SOME_DAYS)  # a misspelt name is said now, not after the work
     stated_lags = check_lags(lags)
-    target = Path(out).absolute()
-    _check_target(target, overwrite)
+    target = store.check_target(Path(out), overwrite)
+    stale = store.clear_stale(target)
     settings = Settings(dates, decimal)
     quarantine = Quarantine()
-    lists = _Lists(
-        *(
-            [read_table(source) for source in expand(given, kind)[0]]
-            for kind, given in (("actions", actions), ("sectors", sectors), ("members", members), ("ends", ends))
-        )
-    )
-    read = _read_bars(files, layout, close_only, settings, quarantine, progress)
+    given = (("actions", actions), ("sectors", sectors), ("members", members), ("ends", ends))
+    expanded = [expand(paths, kind)[0] for kind, paths in given]
+    sources, notes = expand(files)
+    store.check_inputs(target, [source.path for group in [*expanded, sources] for source in group])
+    lists = _Lists(*([read_table(source) for source in group] for group in expanded))
+    others = open_dates(lists._asdict(), dates)
+    read = _read_bars(sources, layout, close_only, settings, quarantine, progress, others)
     bars = read.gathered.bars
     detected = list(read.detected)
     if assume_volume is not None:
         detected.append(_assume_volume(bars, assume_volume))
     lag_columns(bars, stated_lags)
-    known = read_extras(extra, bars, settings, quarantine, progress)
+    known = read_extras(extra, bars, settings, quarantine, progress, others)
+    store.check_inputs(target, [source.path for source, _ in known.sources])
 
+    settings = settings._replace(order=dates or read.gathered.order)
     names = set(bars.symbols)
     acts = clean_actions(lists.actions, read.gathered.actions, names, basis, quarantine, settings)
     sector = clean_sectors(lists.sectors, quarantine, settings)
     listings = clean_members(lists.members, quarantine, settings) if lists.members else None
     end, paid, inferred = _ends(bars, clean_ends(lists.ends, names, quarantine, settings))
     notes = [
+        *(f"{name} removed, which a writer that was killed had left" for name in stale),
+        *notes,
         *read.notes,
+        *twice_notes("bars", list(zip(read.sources, read.gathered.rows, strict=True)), quarantine),
+        *twice_notes("extra", known.sources, quarantine),
         *known.notes,
         *left_out_notes([*read.gathered.left_out, *known.left_out]),
         *list_notes(bars, sector if lists.sectors else None, listings),
@@ -175,6 +204,7 @@ def import_files(
                 "bars": {key: {"sessions": stated_lags.get(key, 0), "stated": key in stated_lags} for key in own},
                 "files": known.entries,
             },
+            "close_only": close_only,
             "assumed_volume": assume_volume,
             "ends_inferred": inferred,
             "sources": _sources(read, known, lists),
@@ -248,46 +278,32 @@ def _check_arguments(basis: str, dates: str | None, decimal: str, assume_volume:
         raise DataError(f"assume_volume is {assume_volume!r}; it is a number of shares, more than 0.")
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise DataError(f"{target} is a file; choose a folder to write the dataset to.")
-    if not any(target.iterdir()):
-        return
-    if not store.is_dataset(target):
-        raise DataError(f"{target} holds something that is no dataset, so it is left alone; choose another folder.")
-    if not overwrite:
-        raise DataError(
-            f"{target} holds a dataset already; choose another folder, or say that it may be overwritten "
-            "(overwrite=True, --overwrite on the command line)."
-        )
-
-
 def _read_bars(
-    files: Paths,
+    given: Sequence[Source],
     layout: str | None,
     close_only: bool,
     settings: Settings,
     quarantine: Quarantine,
     progress: Progress,
+    others: OpenDates,
 ) -> _Read:
-    sources, notes = expand(files)
-    if not sources:
+    if not given:
         raise DataError("no file of bars was given.")
-    heads = [read_head(source) for source in sources]
+    heads, notes = read_heads(given)
+    sources = [head.source for head in heads]
     found = detect_layout(heads, layout)
     if found == "wide":
         fields, left_out = wide_fields(heads)
-        gathered = gather_wide(fields, settings, quarantine, progress)
+        gathered = gather_wide(fields, settings, quarantine, progress, others)
         gathered = gathered._replace(left_out=[*left_out, *gathered.left_out])
         which = [f"{field.key} from {field.head.source.name}" for field in fields]
-        detected = [f"layout: wide, dates by symbols: {some(which)}"]
+        more = ", ..." if which[8:] else ""
+        detected = [f"layout: wide, dates by symbols: {', '.join(which[:8])}{more}"]
     else:
-        gathered = gather_bars(
-            [plan_long(head, found, close_only=close_only) for head in heads], settings, quarantine, progress
-        )
-        detected = [_layout_words(found, sources)]
+        plans = [plan_long(head, found, close_only=close_only) for head in heads]
+        gathered = gather_bars(plans, settings, quarantine, progress, others)
+        detected = [_layout_words(found, sources), *alias_words(plans)]
+        notes += year_notes(sources) if found == "per-symbol" else []
     if layout is not None:
         detected[0] += " (as stated)"
     delimiters = {head.delimiter for head in heads} - {"", ","}
@@ -334,8 +350,8 @@ def _ends(bars: Bars, given: dict[str, End]) -> tuple[Days, Floats, list[str]]:
             end[k], paid[k] = said.date, said.delisting_return
             if last[k] >= 0 and bars.sessions[last[k]] > said.date:
                 raise DataError(
-                    f"{symbol} has a bar on {bars.sessions[last[k]]}, but its given end is {said.date}; correct the "
-                    "end, or leave the later bars out."
+                    f"{short(symbol)} has a bar on {bars.sessions[last[k]]}, but its given end is {said.date}; correct "
+                    "the end, or leave the later bars out."
                 )
         elif last[k] >= 0 and total - 1 - last[k] >= SILENT_SESSIONS:
             end[k] = bars.sessions[last[k]]

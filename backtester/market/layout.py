@@ -11,8 +11,11 @@ from backtester.errors import DataError, did_you_mean
 from backtester.market.columns import ALIASES, BARS, RESERVED, fold_name, match_columns
 from backtester.market.day_text import read_day
 from backtester.market.fields import UNKNOWN, is_text
-from backtester.market.tables import Head
+from backtester.market.quarantine import short
+from backtester.market.sources import Source
+from backtester.market.tables import Head, NoTableError, read_head
 
+NO_NUMBER = "which is no finite number"
 LAYOUTS = ("long", "per-symbol", "wide")
 _MATCHED = ("date", "symbol", *BARS, "split", "dividend", "adj_close_vendor")
 _FIELDS = (*BARS, "adj_close_vendor")
@@ -30,6 +33,41 @@ class Plan(NamedTuple):
     date: str  # of the whole file; '' if a column has it
     extra: dict[str, int]  # further columns that look numeric -> position
     left_out: dict[str, str]  # name of a column that cannot be used -> why
+
+
+def read_heads(sources: Sequence[Source]) -> tuple[list[Head], list[str]]:
+    """The beginnings of files, and notes about texts that are no tables and were not given by name.
+
+    A README.txt among the files of a folder, a zip or a pattern is left alone; any other file that is no table is an
+    error.
+    """
+    heads: list[Head] = []
+    others: list[str] = []
+    for source in sources:
+        try:
+            head = read_head(source)
+        except NoTableError:
+            if not _may_be_prose(source):
+                raise
+            others.append(source.name)
+            continue
+        if _may_be_prose(source) and not head.source.fixed and not _dated(head):
+            others.append(source.name)
+        else:
+            heads.append(head)
+    if not heads and sources:
+        read_head(sources[0])  # raises, unless it has columns
+        raise DataError(f"{sources[0].name} holds no table of bars: none of its columns holds dates.")
+    return heads, [f"{name} left alone: it holds no table" for name in others]
+
+
+def _may_be_prose(source: Source) -> bool:
+    return source.found and (source.member or source.path.name).casefold().endswith(".txt")
+
+
+def _dated(head: Head) -> bool:
+    named = any(fold_name(name) in ALIASES["date"] for name in head.names)
+    return named or any(_is_date(text) for row in [head.names, *head.sample] for text in row[:8])
 
 
 def detect_layout(heads: Sequence[Head], stated: str | None) -> str:
@@ -216,6 +254,12 @@ def plan_long(head: Head, layout: str, *, close_only: bool) -> Plan:
     return Plan(head, found, fixed.get("symbol", ""), fixed.get("date", ""), extra, left_out)
 
 
+def key_of_extra(name: str) -> str:
+    """The package's name of an extra column; a vendor's adjusted close has one of its own."""
+    folded = fold_name(name)
+    return "adj_close_vendor" if folded in ALIASES["adj_close_vendor"] else folded
+
+
 def find(head: Head, wanted: Sequence[str], required: Sequence[str]) -> dict[str, int]:
     """As `match_columns`, on the columns that are data, and with dates that an index of pandas holds."""
     names = [head.names[k] for k in head.data]
@@ -235,6 +279,13 @@ def _refuse_missing(head: Head, layout: str, missing: list[str]) -> None:
         match_columns(names, _MATCHED, missing[:1], head.source.name)
     except DataError as error:
         more = ""
+        adjusted = [name for name in names if key_of_extra(name) == "adj_close_vendor"]
+        if missing[0] == "close" and adjusted:
+            raise DataError(
+                f"{head.source.name}: no close, only {adjusted[0]!r}. That is no price of its day: the vendor restates "
+                "it at every later dividend, so it is never taken for the close. Give the closes that were traded, or, "
+                "if every price of the file is adjusted alike, name it 'close' and state the basis total_return."
+            ) from None
         if "Did you mean" in str(error):
             pass  # a slip of the pen, most likely
         elif missing[0] in ("open", "volume"):
@@ -254,5 +305,5 @@ def text_in(head: Head, k: int) -> str:
     for number, row in enumerate(head.sample, 1):
         text = row[k].strip() if row else ""
         if text.casefold() not in UNKNOWN and not is_number(text):
-            return f"row {number} holds {row[k]!r}, which is no finite number"
+            return f"row {number} holds {short(row[k])!r}, {NO_NUMBER}"
     return ""

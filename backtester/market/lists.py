@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from backtester.errors import DataError
 from backtester.market.actions import check_basis
-from backtester.market.clean import PLAIN, Reasons, Settings
+from backtester.market.clean import PLAIN, Reasons, Settings, mark_symbols
 from backtester.market.columns import match_columns
 from backtester.market.dates import NAT, Days
-from backtester.market.day_text import PENDING, OpenOrderError, open_order_message, resolve, settle_order
-from backtester.market.fields import Mask, UnusableError, days_of, numbers_of, texts_of
+from backtester.market.day_text import PENDING, OpenDates, resolve
+from backtester.market.fields import DayCodes, Mask, UnusableError, days_of, numbers_of, texts_of
 from backtester.market.gather import TWICE, Row
 from backtester.market.quarantine import Quarantine
 from backtester.market.tables import Table
 
 _DATES = ("date", "start", "end")
+_DATES_OF = {"actions": ("date",), "sectors": (), "members": ("start", "end"), "ends": ("end",)}
 
 
 class Listing(NamedTuple):
@@ -183,6 +184,7 @@ def _read(
     code, names = texts_of(table.columns[found["symbol"]], table.where(found["symbol"]))
     reasons = Reasons(len(code))
     reasons.mark(code < 0, "symbol: missing")
+    mark_symbols(reasons, code, names)
     values: dict[str, np.ndarray] = {}
     for key in keys:
         if key not in found:
@@ -204,19 +206,29 @@ def _read(
     ]
 
 
+def open_dates(tables: Mapping[str, Sequence[Table]], order: str | None) -> OpenDates:
+    """Dates of all tables, by kind, whose order of day and month they do not say themselves, and where they stand."""
+    out: OpenDates = {}
+    for kind, table in ((kind, table) for kind, several in tables.items() for table in several):
+        for k in match_columns(table.names, _DATES_OF[kind], (), table.name).values():
+            codes, _ = _codes(table, k, order)
+            for code in np.unique(codes[codes >= PENDING]).tolist():
+                out[code] = f"{table.name}, row {table.row[np.argmax(codes == code)]}, column {table.names[k]!r}"
+    return out
+
+
 def _days(table: Table, k: int, order: str | None) -> tuple[Days, Mask]:
-    """The days of one column, which settles its own order of day and month."""
+    """The days of one column in the order that all files together have settled."""
+    codes, bad = _codes(table, k, order)
+    return resolve(codes, order or "dmy"), bad
+
+
+def _codes(table: Table, k: int, order: str | None) -> DayCodes:
     try:
-        codes, bad = days_of(table.columns[k], order)
-        open_ = np.unique(codes[codes >= PENDING]).tolist()
-        return resolve(codes, settle_order(open_, order)), bad
+        return days_of(table.columns[k], order)
     except UnusableError as error:
         row = int(table.row[error.position])
         raise DataError(f"{table.name}, row {row}, column {table.names[k]!r}: {error.words}") from None
-    except OpenOrderError as error:
-        rows = [int(table.row[np.argmax(codes == code)]) for code in error.codes]
-        where = [f"{table.name}, row {row}, column {table.names[k]!r}" for row in rows]
-        raise DataError(open_order_message(error.codes, where)) from None
 
 
 def _drop_repeats(kind: str, group: list[Row], quarantine: Quarantine) -> list[Row]:

@@ -46,8 +46,9 @@ class Panel:
     basis: Basis
     actions: Actions
     ends: Endings
-    # What lazily computed values of a head are slices of. Returns and masks of a row need no later row.
-    _whole: Panel | None = field(default=None)
+    # What lazily computed values of a head are slices of. Returns and masks of a row need no later row. Only a cut sets
+    # it: a copy with other arrays (dataclasses.replace) derives everything anew.
+    _whole: Panel | None = field(init=False, default=None)
 
     @classmethod
     def from_arrays(
@@ -252,7 +253,7 @@ class Panel:
         if first:
             actions = actions._replace(row=freeze(actions.row - first))
             ends = place_endings(ends.symbol, ends.date, ends.delisting_return, sessions=self.dates[rows])
-        return Panel(
+        cut = Panel(
             dates=self.dates[rows],
             symbols=self.symbols,
             open=self.open[rows],
@@ -266,8 +267,10 @@ class Panel:
             basis=self.basis,
             actions=actions,
             ends=ends,
-            _whole=None if first else (self._whole or self),
         )
+        if not first:
+            object.__setattr__(cut, "_whole", self._whole or self)
+        return cut
 
     @cached_property
     def fingerprint(self) -> str:

@@ -7,19 +7,20 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple, cast
 from urllib.parse import unquote
 
 from backtester.errors import DataError, did_you_mean
+from backtester.market.store import MANIFEST, is_dataset
 
 Paths = str | Path | Sequence[str | Path]
 
 _TEXT = (".csv", ".txt", ".tsv")
 _PARQUET = (".parquet", ".pq")
 _PACKED = (".gz", ".zip")
-_DATASET = "manifest.json"  # is in every dataset
 # Bytes of text that are parsed at a time. Smaller costs time per block, larger costs memory per thread.
 BLOCK = 8 << 20
 # What a file begins with that is no table, and what to do about it.
@@ -46,6 +47,7 @@ class Source(NamedTuple):
     member: str  # '' unless it lies in a zip
     fixed: dict[str, str]  # what hive partitions of its path say, as symbol=AAPL
     size: int  # bytes on disk
+    found: bool = False  # in a folder, a zip or by a pattern, not given by name
 
     @property
     def stem(self) -> str:
@@ -68,17 +70,20 @@ def expand(given: Paths | None, what: str = "bars") -> tuple[list[Source], list[
         DataError: There is nothing at a path, a glob or a folder matches nothing, or a zip cannot be read.
     """
     notes: list[str] = []
-    paths: dict[Path, str] = {}
+    paths: dict[Path, tuple[str, bool]] = {}
     listed = [] if given is None else [given] if isinstance(given, (str, Path)) else list(given)
     for entry in listed:
         for path, name in _matches(Path(entry), what, notes):
             if path.resolve() in paths:
                 notes.append(f"{name} was given more than once; it is read once")
             else:
-                paths[path.resolve()] = name
+                paths[path.resolve()] = name, path != Path(entry)
     sources: list[Source] = []
-    for path, name in paths.items():
-        sources += _members(path, name) if _is_zip(path) else [_source(path, name)]
+    for path, (name, found) in paths.items():
+        if _is_zip(path):
+            sources += _members(path, name, notes)
+        else:
+            sources.append(Source(name, path, "", partitions(path.parent.parts), path.stat().st_size, found))
     return sources, notes
 
 
@@ -94,8 +99,11 @@ def _matches(path: Path, what: str, notes: list[str]) -> list[tuple[Path, str]]:
     found = [Path(match) for match in sorted(glob.glob(str(path), recursive=True))]
     out: list[tuple[Path, str]] = []
     for match in found:
+        name = match.relative_to(fixed).as_posix()
         if match.is_file():
-            out.append((match, match.relative_to(fixed).as_posix()))
+            out.append((match, name))
+        elif "**" not in path.parts:  # which reaches what is in its folders by itself
+            out += [(inner, f"{name}/{rest}") for inner, rest in _tables_below(match, notes)]
     if not out:
         raise DataError(f"{path}: no file matches; check the pattern, or give the folder.")
     return out
@@ -111,35 +119,49 @@ def _until_magic(parts: tuple[str, ...]) -> list[str]:
 
 
 def _below(folder: Path, what: str, notes: list[str]) -> list[tuple[Path, str]]:
-    if (folder / _DATASET).is_file():
+    if is_dataset(folder):
         raise DataError(f"{folder} is a dataset already; load it, or give the files that it was made from.")
-    out: list[tuple[Path, str]] = []
-    others: list[str] = []
-    datasets = {found.parent for found in folder.rglob(_DATASET)}
-    for path in sorted(folder.rglob("*")):
-        parts = path.relative_to(folder).parts
-        if not path.is_file() or any(part.startswith((".", "_")) for part in parts):
-            continue
-        if datasets.intersection(path.parents):
-            continue
-        name = "/".join(parts)
-        if path.suffix.casefold() in (*_TEXT, *_PARQUET, *_PACKED):
-            out.append((path, name))
-        else:
-            others.append(name)
-    notes += [f"the dataset {found.relative_to(folder).as_posix()} left alone" for found in sorted(datasets)]
+    out = _tables_below(folder, notes)
     if not out:
         raise DataError(
             f"{folder} holds no file of {what}: CSV ({', '.join(_TEXT)}, also .gz), .zip or .parquet are looked for."
         )
-    if others:
-        many = f"{len(others):,} other files" if len(others) > 1 else "another file"
-        notes.append(f"{many} in {folder.name} left alone: {', '.join(others[:3])}{', ...' if others[3:] else ''}")
     return out
 
 
-def _source(path: Path, name: str) -> Source:
-    return Source(name, path, "", partitions(path.parent.parts), path.stat().st_size)
+def _tables_below(folder: Path, notes: list[str]) -> list[tuple[Path, str]]:
+    out: list[tuple[Path, str]] = []
+    others: list[str] = []
+    datasets = {found.parent for found in folder.rglob(MANIFEST) if is_dataset(found.parent)}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_file() or datasets.intersection(path.parents):
+            continue
+        if not _is_hidden(name) and path.suffix.casefold() in (*_TEXT, *_PARQUET, *_PACKED):
+            out.append((path, name))
+        else:
+            others.append(name)
+    notes += [f"the dataset {found.relative_to(folder).as_posix()} left alone" for found in sorted(datasets)]
+    notes += _left_alone(others, folder.name)
+    return out
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in PurePosixPath(name).parts)
+
+
+def _left_alone(others: Sequence[str], where: str) -> list[str]:
+    """Notes about files that were skipped; those that file systems and writers of Parquet leave about are no news."""
+    hidden = [name for name in others if _is_hidden(name)]
+    tables = [name for name in hidden if name.endswith((*_TEXT, *_PARQUET, *_PACKED)) and "._" not in f"/{name}"]
+    plain = [name for name in others if name not in set(hidden)]
+    out = []
+    for names, why in ((plain, ""), (tables, " (names with _ or . in front)")):
+        if names:
+            many = f"{len(names):,} other files" if len(names) > 1 else "another file"
+            shown = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+            out.append(f"{many} in {where} left alone{why}: {shown}")
+    return out
 
 
 def partitions(parts: Sequence[str]) -> dict[str, str]:
@@ -151,32 +173,53 @@ def partitions(parts: Sequence[str]) -> dict[str, str]:
 def _is_zip(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return stream.read(4) == b"PK\x03\x04"
+            return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
 
 
-def _members(path: Path, name: str) -> list[Source]:
+def _members(path: Path, name: str, notes: list[str]) -> list[Source]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
+        members = _archive(path).infolist()
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{name} is cut off or damaged ({error}); download it again.") from error
     if any(member.filename == "[Content_Types].xml" for member in members):
         raise DataError(f"{name} is an Excel workbook; save the sheet as CSV.")
     out = []
+    others: list[str] = []
     for member in sorted(members, key=lambda one: one.filename):
-        parts = PurePosixPath(member.filename).parts
-        hidden = any(part.startswith((".", "_")) for part in parts)
-        if member.is_dir() or hidden or PurePosixPath(member.filename).suffix.casefold() not in (*_TEXT, *_PARQUET):
+        suffix = PurePosixPath(member.filename).suffix.casefold()
+        if member.is_dir():
             continue
+        if _is_hidden(member.filename) or suffix not in (*_TEXT, *_PARQUET, *_PACKED):
+            others.append(member.filename)
+            continue
+        if suffix == ".zip":
+            raise DataError(f"{name} holds another zip, {member.filename}; unpack {name} first and give the folder.")
         if member.flag_bits & 1:
             raise DataError(f"{name}: {member.filename} is locked with a password; unpack it first.")
-        fixed = {**partitions(path.parent.parts), **partitions(parts[:-1])}
-        out.append(Source(f"{name}/{member.filename}", path, member.filename, fixed, member.compress_size))
+        fixed = {**partitions(path.parent.parts), **partitions(PurePosixPath(member.filename).parts[:-1])}
+        out.append(Source(f"{name}/{member.filename}", path, member.filename, fixed, member.compress_size, True))
     if not out:
-        raise DataError(f"{name} holds no {', '.join((*_TEXT, *_PARQUET))} file.")
+        raise DataError(f"{name} holds no {', '.join((*_TEXT, *_PARQUET))} file, packed with gzip or not.")
+    notes += _left_alone(others, name)
     return out
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    """An open zip. The last one stays open: its list of members is long to read, and they are read one by one."""
+    stat = path.stat()
+    return _open_archive(path, stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=1)
+def _open_archive(path: Path, _changed: int, _size: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def close_archives() -> None:
+    """Close the zip that is open."""
+    _open_archive.cache_clear()
 
 
 @contextmanager
@@ -188,8 +231,10 @@ def opened(source: Source) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """
     try:
         if source.member:
-            with zipfile.ZipFile(source.path) as archive, archive.open(source.member) as stream:
-                yield stream, stream
+            with _archive(source.path).open(source.member) as member:
+                packed = member.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
+                with gzip.GzipFile(fileobj=member) if packed else nullcontext(member) as stream:
+                    yield cast(IO[bytes], stream), member
             return
         with source.path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from glob import escape as glob_escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from backtester.errors import DataError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 FORMAT = 1
 MANIFEST = "manifest.json"
-BARS, ACTIONS, SYMBOLS, MEMBERS, EXTRA, QUARANTINE, CHECK = (
+BARS, ACTIONS, SYMBOLS, MEMBERS, EXTRA, QUARANTINE, CHECK, SCORE = (
     "bars.parquet",
     "actions.parquet",
     "symbols.parquet",
@@ -24,7 +32,10 @@ BARS, ACTIONS, SYMBOLS, MEMBERS, EXTRA, QUARANTINE, CHECK = (
     "extra.parquet",
     "quarantine.csv",
     "check.json",
+    "score.parquet",
 )
+# Everything that a dataset's folder may hold; whatever else lies there is the user's.
+_OWN = frozenset((MANIFEST, BARS, ACTIONS, SYMBOLS, MEMBERS, EXTRA, QUARANTINE, CHECK, SCORE))
 
 
 def sha256_of(path: Path) -> str:
@@ -83,8 +94,82 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a folder looks like a dataset, whole or damaged."""
-    return (folder / MANIFEST).is_file()
+    """Whether a folder has a manifest of ours: one with a format and a fingerprint. Others have manifests too."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(manifest, dict)
+        and isinstance(manifest.get("format"), int)
+        and re.fullmatch("[0-9a-f]{64}", str(manifest.get("fingerprint"))) is not None
+    )
+
+
+def check_target(target: Path, overwrite: bool) -> Path:
+    """The folder that a dataset may be written to, with links followed.
+
+    Raises:
+        DataError: A file stands there, something that is no dataset, a dataset with files beside its own, or one that
+            may not be replaced.
+    """
+    target = target.resolve()
+    if target.exists() and not target.is_dir():
+        raise DataError(f"{target} is a file; choose a folder to write the dataset to.")
+    if not target.is_dir() or not any(target.iterdir()):
+        return target
+    if not is_dataset(target):
+        raise DataError(f"{target} holds something that is no dataset, so it is left alone; choose another folder.")
+    others = sorted(path.name for path in target.iterdir() if path.name not in _OWN)
+    if others:
+        named = ", ".join(others[:3]) + (", ..." if others[3:] else "")
+        raise DataError(
+            f"{target} holds a dataset, and beside it what no dataset writes: {named}. So it is left alone; choose "
+            "another folder, or move these."
+        )
+    if not overwrite:
+        raise DataError(
+            f"{target} holds a dataset already. Choose another folder, or replace it with --overwrite "
+            "(overwrite=True in Python)."
+        )
+    return target
+
+
+def check_inputs(target: Path, inputs: Iterable[Path]) -> None:
+    """Raise `DataError` if a file that is read lies in the folder that would be replaced."""
+    for path in inputs:
+        if target in path.resolve().parents:
+            raise DataError(f"{path} lies in {target}, which would be replaced; choose another folder to write to.")
+
+
+def clear_stale(target: Path) -> list[str]:
+    """Remove what writers of a dataset left beside it when they were killed; return the names of these folders.
+
+    A writer that lives holds a lock on its folder.
+    """
+    out = []
+    for folder in sorted(target.parent.glob(f".{glob_escape(target.name)}.*.new")):
+        mine = re.fullmatch(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}\.new", folder.name)
+        if mine and folder.is_dir() and all(path.name in _OWN for path in folder.iterdir()):
+            lock = _locked(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+                out.append(folder.name)
+    return out
+
+
+def _locked(folder: Path) -> int | None:
+    """A descriptor of a folder, locked against other processes; None where that cannot be had."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 @contextmanager
@@ -99,8 +184,10 @@ def written_whole(target: Path, *, replace: bool) -> Iterator[Path]:
     fresh = target.parent / f".{target.name}.{own}.new"
     aside = target.parent / f".{target.name}.{own}.old"
     made = [folder for folder in (target.parent, *target.parent.parents) if not folder.exists()]
+    lock = None
     try:
         fresh.mkdir(parents=True)
+        lock = _locked(fresh)  # tells it from what a killed writer left
         yield fresh
         if replace and target.exists():
             target.rename(aside)
@@ -117,4 +204,6 @@ def written_whole(target: Path, *, replace: bool) -> Iterator[Path]:
                 folder.rmdir()
         raise
     finally:
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(aside, ignore_errors=True)

@@ -21,7 +21,7 @@ from backtester.market.panel import Mask, Panel
 from backtester.market.quarantine import Quarantine
 from backtester.market.synthetic import synthetic
 
-SCORE = "score.parquet"
+SCORE = store.SCORE
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def write_synthetic(out: str | Path, *, overwrite: bool = False, **arguments: An
         ConfigError: An argument will not do.
         DataError: Something stands at `out` that may not be replaced, or it cannot be written.
     """
-    target = Path(out).absolute()
-    _check_place(target, overwrite)
+    target = store.check_target(Path(out), overwrite)  # before the work, rather than after it
+    store.clear_stale(target)
     call = inspect.signature(synthetic).bind(**arguments)
     call.apply_defaults()
     given = {name: value.item() if isinstance(value, np.generic) else value for name, value in call.arguments.items()}
@@ -116,18 +116,6 @@ def write_synthetic(out: str | Path, *, overwrite: bool = False, **arguments: An
     )
 
 
-def _check_place(target: Path, overwrite: bool) -> None:
-    """Before the work, rather than after it."""
-    if target.exists() and not target.is_dir():
-        raise DataError(f"{target} is a file; choose a folder to write the dataset to.")
-    if not target.is_dir() or not any(target.iterdir()):
-        return
-    if not store.is_dataset(target):
-        raise DataError(f"{target} holds something that is no dataset, so it is left alone; choose another folder.")
-    if not overwrite:
-        raise DataError(f"{target} holds a dataset already. Choose another folder, or replace it with --overwrite.")
-
-
 def _write(
     target: Path,
     basis: str,
@@ -145,7 +133,7 @@ def _write(
                 if name in tables:
                     size, digest = (folder / name).stat().st_size, store.sha256_of(folder / name)
                     files[name] = {"rows": table.num_rows, "bytes": size, "sha256": digest}
-            (folder / store.QUARANTINE).write_bytes(Quarantine().to_csv())
+            Quarantine().write(folder / store.QUARANTINE)
             fingerprint = store.fingerprint_of(basis, files)
             head = {"format": store.FORMAT, "fingerprint": fingerprint, "basis": basis}
             tail = {"files": files, "sources": [], "written_by": f"backtester {store.package_version()}"}

@@ -10,17 +10,17 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from backtester.errors import DataError
 from backtester.market.actions import Ints
 from backtester.market.columns import fold_name
-from backtester.market.fields import UNKNOWN, UnusableError
+from backtester.market.csv_lines import read_lines
+from backtester.market.fields import UnusableError
 from backtester.market.sources import BLOCK, Source, is_parquet, opened, refuse_foreign, text_blocks
 from backtester.market.store import sha256_of
 
@@ -36,7 +36,10 @@ _SAMPLE = 1 << 16  # bytes
 _ENCODING = "is not text in UTF-8 ({!r}); save the file as UTF-8."
 _PARQUET_ROWS = 1 << 18
 _THREADS = 2
-_NULLS = sorted({form for word in UNKNOWN for form in (word, word.upper(), word.title(), word.capitalize())} | {"NaN"})
+
+
+class NoTableError(DataError):
+    """A text that has no columns: what a README is, or a file with another separator."""
 
 
 class Head(NamedTuple):
@@ -129,9 +132,10 @@ def read_head(source: Source) -> Head:
     except csv.Error as error:
         raise DataError(f"{source.name} cannot be read as CSV ({error}); check its first lines.") from error
     if len(rows[0]) == 1:
-        raise DataError(
+        raise NoTableError(
             f"{source.name} has one column only, {rows[0][0][:60]!r}: its fields are separated by neither comma, "
-            "semicolon, tab nor |. Write it with one of these and a header line."
+            "semicolon, tab nor |. Write it with one of these and a header line; if it is no table, give a pattern "
+            "that leaves it out, such as 'DIR/*.csv'."
         )
     sample = [row if len(row) == len(rows[0]) else [] for row in rows[1:]]
     return Head(source, rows[0], sample, delimiter, [], 2 if stated else 1)
@@ -239,28 +243,11 @@ def parse(
     """
     wanted = list(range(len(block.head.names))) if types is None else sorted(types)
     if isinstance(block.data, pa.Table):
-        return {k: block.data.column(k) for k in wanted}, np.arange(1, block.data.num_rows + 1), []
-    broken: list[tuple[int, str]] = []
-
-    def set_aside(row: Any) -> str:
-        broken.append((row.number, row.text))
-        return "skip"
-
-    names = [str(k) for k in range(len(block.head.names))]
+        columns = {k: _plain(block.data.column(k)) for k in wanted}
+        return columns, np.arange(1, block.data.num_rows + 1), []
+    asked = {k: pa.string() if types is None else types[k] for k in wanted}
     try:
-        table = pacsv.read_csv(
-            pa.BufferReader(block.data),
-            # One thread: only then pyarrow knows the numbers of the rows that it hands to `set_aside`.
-            read_options=pacsv.ReadOptions(use_threads=False, column_names=names, block_size=len(block.data) + 1),
-            parse_options=pacsv.ParseOptions(delimiter=block.head.delimiter, invalid_row_handler=set_aside),
-            convert_options=pacsv.ConvertOptions(
-                column_types={names[k]: pa.string() if types is None else types[k] for k in wanted},
-                include_columns=[names[k] for k in wanted],
-                strings_can_be_null=False,
-                null_values=_NULLS,
-                decimal_point=decimal,
-            ),
-        )
+        table, row, broken = read_lines(block.data, block.head.names, block.head.delimiter, asked, decimal)
     except pa.ArrowException as error:
         if types is not None:
             raise
@@ -271,9 +258,12 @@ def parse(
         raise DataError(
             f"{name} cannot be read as CSV ({reason}); a text file, plain or packed with gzip, is needed."
         ) from error
-    row = np.arange(1, table.num_rows + len(broken) + 1)
-    row = np.delete(row, [number - 1 for number, _ in broken]) if broken else row
     return {k: table.column(j) for j, k in enumerate(wanted)}, row, broken
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of Parquet; views of strings, with which little can be done, as strings."""
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
 def wrong_bytes(data: bytes) -> tuple[int, bytes] | None:
@@ -328,9 +318,9 @@ def hash_of(source: Source) -> str:
     return digest.hexdigest()
 
 
-def rows_of(head: Head, wanted: Sequence[int]) -> Table:
+def rows_of(head: Head, wanted: Ints) -> Table:
     """Rows of a file by number, read again: for rows whose trouble shows only beside others."""
-    numbers = np.array(sorted(wanted), dtype=np.int64)
+    numbers = np.sort(wanted)
     parts, before = [], 0
     for block in blocks(head):
         part = as_table(block)

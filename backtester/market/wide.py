@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from backtester.errors import DataError
 from backtester.market.actions import Floats, Ints
-from backtester.market.clean import Settings, refuse_comma
+from backtester.market.clean import Reasons, Settings, refuse_comma
 from backtester.market.columns import ALIASES, BARS, PRICES, RESERVED, fold_name
 from backtester.market.dates import Days
-from backtester.market.day_text import MISSING, PENDING, OpenOrderError, open_order_message, resolve, settle_order
-from backtester.market.fields import UNKNOWN, Mask, UnusableError, days_of, numbers_of
-from backtester.market.gather import Bars, Gathered, ranked, shrunk
+from backtester.market.day_text import MISSING, OpenDates, resolve, settle_together, unlikely
+from backtester.market.fields import UNKNOWN, Mask, UnusableError, controlled, days_of, numbers_of
+from backtester.market.gather import Bars, Gathered, check_closes, ranked, shrunk
 from backtester.market.layout import is_number, refuse_turned, text_in, wide_dates
-from backtester.market.quarantine import Quarantine
+from backtester.market.quarantine import Quarantine, short
 from backtester.market.tables import Block, Head, Progress, as_table, in_order, parse
 
 _NAMED = ("open", "high", "low", "close", "volume", "adj_close_vendor")
@@ -74,7 +74,9 @@ def wide_fields(heads: Sequence[Head]) -> tuple[list[Field], list[tuple[str, str
                 continue
             if name in taken:
                 raise DataError(f"{head.source.name}: column {name!r} is there twice; give each symbol one column.")
-            if _all_text(head, k):
+            if controlled([name]).any():
+                left_out.append((short(name), head.source.name, "its name has a control character"))
+            elif _all_text(head, k):
                 left_out.append((name, head.source.name, text_in(head, k)))
             else:
                 symbols[k] = name
@@ -111,7 +113,11 @@ def _all_text(head: Head, k: int) -> bool:
 
 
 def gather_wide(
-    fields: Sequence[Field], settings: Settings, quarantine: Quarantine, progress: Progress = None
+    fields: Sequence[Field],
+    settings: Settings,
+    quarantine: Quarantine,
+    progress: Progress = None,
+    others: OpenDates | None = None,
 ) -> Gathered:
     """Read and clean wide files together.
 
@@ -122,7 +128,7 @@ def gather_wide(
         DataError: A file cannot be used, a date is there twice, or no bar is left.
     """
     parts, before, rows = _read(fields, settings, quarantine, progress)
-    order = _order(fields, parts, before, settings.order)
+    order = _order(fields, parts, before, settings.order, others)
     days = [resolve(part.date, order) for _, part in parts]
     if not sum(map(len, days)):
         raise DataError(f"no bar could be used from {fields[0].head.source.name}.{quarantine.first('bars')}")
@@ -151,7 +157,8 @@ def gather_wide(
             quarantine.add_text(
                 "bars", field.head.source.name, int(part.row[i]) + start, f"{field.key}: {why}", fields_said
             )
-            refused[at[i], columns[j]] = True
+            # What is wrong in a further column says nothing about the bar.
+            refused[at[i], columns[j]] |= field.key in BARS
     for array in values.values():
         array[refused] = np.nan
     present = np.zeros(shape, dtype=bool)
@@ -160,7 +167,8 @@ def gather_wide(
     if not present.any():
         raise DataError(f"no bar could be used from {fields[0].head.source.name}.{quarantine.first('bars')}")
     bars = shrunk(Bars(sessions, symbols, present, values))
-    return Gathered(bars, [], rows, [], int(present.sum()) + int(refused.sum()))
+    check_closes(bars, [field.head for field in fields if field.key == "close"])
+    return Gathered(bars, [], rows, [], int(present.sum()) + int(refused.sum()), order)
 
 
 def _check_dates(field: Field, at: Ints, row: Ints, sessions: Days, seen: Mask) -> None:
@@ -226,7 +234,12 @@ def _read_part(block: Block, field: Field, settings: Settings) -> _Part:
     except UnusableError as error:
         words = f"column {field.head.names[field.date]!r}: {error.words}"
         raise UnusableError(int(row[error.position]), words) from None
-    dated = ~days.bad & (days.code != MISSING)
+    reasons = Reasons(len(row))
+    reasons.mark(days.bad, "date: not a date")
+    reasons.mark(days.code == MISSING, "date: missing")
+    for words, wrong in unlikely(days.code):
+        reasons.mark(wrong, words)
+    dated = reasons.ok
     values = np.empty((len(row), len(field.symbols)))
     bad: list[tuple[int, int, str, str]] = []
     for j, (k, symbol) in enumerate(field.symbols.items()):
@@ -241,9 +254,9 @@ def _read_part(block: Block, field: Field, settings: Settings) -> _Part:
         values[wrong] = np.nan
     refused: list[tuple[int, str, dict[str, str]]] = []
     if not dated.all():
-        at = np.flatnonzero(~dated)
-        for i, said in zip(at, as_table(block).raw(at.tolist()), strict=True):
-            refused.append((int(row[i]), "date: not a date" if days.bad[i] else "date: missing", said))
+        at, why_not = reasons.refused()
+        for i, words, said in zip(at, why_not, as_table(block).raw(at.tolist()), strict=True):
+            refused.append((int(row[i]), words, said))
         moved = np.cumsum(dated) - 1
         bad = [(int(moved[i]), j, why, text) for i, j, why, text in bad if dated[i]]
     return _Part(days.code[dated], row[dated], values[dated], bad, refused, broken, len(row) + len(broken))
@@ -258,15 +271,16 @@ def _wrong(values: Floats, key: str) -> list[tuple[str, np.ndarray]]:
     return [(why, wrong) for why, wrong in out if wrong.any()]
 
 
-def _order(fields: Sequence[Field], parts: list[tuple[int, _Part]], before: list[int], order: str | None) -> str:
-    pending = {int(code) for _, part in parts for code in part.date[part.date >= PENDING]}
-    try:
-        return settle_order(pending, order)
-    except OpenOrderError as error:
-        where = []
-        for code in error.codes:
-            j = next(j for j, (_, part) in enumerate(parts) if (part.date == code).any())
-            k, part = parts[j]
-            row = before[j] + int(part.row[np.argmax(part.date == code)])
-            where.append(f"{fields[k].head.source.name}, row {row}")
-        raise DataError(open_order_message(error.codes, where)) from None
+def _order(
+    fields: Sequence[Field],
+    parts: list[tuple[int, _Part]],
+    before: list[int],
+    order: str | None,
+    others: OpenDates | None,
+) -> str:
+    def place(code: int) -> str:
+        j = next(j for j, (_, part) in enumerate(parts) if (part.date == code).any())
+        k, part = parts[j]
+        return f"{fields[k].head.source.name}, row {before[j] + int(part.row[np.argmax(part.date == code)])}"
+
+    return settle_together((part.date for _, part in parts), order, others, place)

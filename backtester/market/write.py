@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from backtester.errors import DataError
 from backtester.market import store
 from backtester.market.actions import Floats, freeze
-from backtester.market.check.dataset import unpriced_members
+from backtester.market.check.dataset import declared_absent, unpriced_members
 from backtester.market.check.panel import check_panel
 from backtester.market.check.report import CheckReport
 from backtester.market.columns import BARS
@@ -71,7 +71,7 @@ def write_dataset(
             writing = second.submit(_write_bars, folder / store.BARS, content.bars, None if check else progress)
             for name, table in tables.items():
                 pq.write_table(table, folder / name, compression="zstd", store_schema=False)
-            (folder / store.QUARANTINE).write_bytes(content.quarantine.to_csv())
+            content.quarantine.write(folder / store.QUARANTINE)
             findings = _check(folder, content, tables, exchange, progress) if check else None
             rows = {store.BARS: writing.result()} | {name: table.num_rows for name, table in tables.items()}
             files = {
@@ -150,7 +150,13 @@ def _check(
     )
     unpriced = unpriced_members(folder, panel) if content.listings is not None else None
     return check_panel(
-        panel, content.quarantine.rows, exchange, inferred=content.inferred, unpriced=unpriced, progress=progress
+        panel,
+        content.quarantine.rows,
+        exchange,
+        inferred=content.inferred,
+        unpriced=unpriced,
+        declared=declared_absent(content.manifest),
+        progress=progress,
     )
 
 

@@ -6,8 +6,10 @@ subtracted as a risk-free rate: interest on cash is part of the returns.
 
 Three cases are the same everywhere. **NaN** is unknown and is left out. **Wiped out**: after a session that ends
 with no equity, or less, a return has no meaning and is NaN, so such sessions are left out of everything that is
-divided by equity. **Too little to say** (an empty run, one session where two are needed, no variation) gives NaN,
-never 0 and never an error.
+divided by equity. **Too little to say** (an empty run, one session where two are needed) gives NaN and never an
+error; counts, and falls that there were none of, are 0. Returns that **do not vary** have a spread of exactly 0
+(volatility, tracking error), and NaN for whatever would be divided by it (ratios, skewness, kurtosis, beta); so is
+every ratio of gains to losses where nothing was lost.
 """
 
 from backtester.metrics.book import (

@@ -39,10 +39,7 @@ def average_exposure(value: Floats, equity: Floats) -> float:
 
 
 def average_names(names: Floats) -> float:
-    """The mean number of positions at the close, sessions without any included.
-
-    Not annualised. NaN for an empty run.
-    """
+    """The mean number of positions at the close over the sessions given; NaN if there is none. Not annualised."""
     return float(names.mean()) if names.size else math.nan
 
 
@@ -67,6 +64,12 @@ def largest_weight(largest: Floats, equity: Floats) -> float:
     weights = fraction(largest, equity)
     known = weights[np.isfinite(weights)]
     return float(known.max()) if known.size else math.nan
+
+
+def largest_at(value: Floats, equity: Floats) -> int:
+    """The session of the largest ``value[t] / equity[t]``, the first of several; -1 if none has positive equity."""
+    shares = fraction(value, equity)
+    return int(np.nanargmax(shares)) if np.isfinite(shares).any() else -1
 
 
 def holding_period(sessions: Floats) -> float:

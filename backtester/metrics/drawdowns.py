@@ -44,7 +44,12 @@ def max_drawdown(equity: Floats, cash: float) -> Drawdown:
 
     The start counts as a peak, so a run that only falls has one. An empty run and one that never falls have depth 0.
     """
-    return next(iter(drawdowns(equity, cash)), Drawdown(0.0, -1, -1, -1))
+    return deepest(drawdowns(equity, cash))
+
+
+def deepest(every: list[Drawdown]) -> Drawdown:
+    """The first of what :func:`drawdowns` gives; of depth 0 if there is none."""
+    return next(iter(every), Drawdown(0.0, -1, -1, -1))
 
 
 def length(one: Drawdown, sessions: int) -> int:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from backtester.engine import legs as lg
 from backtester.engine.types import (
+    ACTIVE,
     L_BORROW,
+    L_CASH,
     L_COMMISSION,
     L_DIVIDENDS,
     L_EQUITY,
@@ -19,11 +21,12 @@ from backtester.engine.types import (
     L_PRICE_PNL,
     L_SHORT,
     L_SLIPPAGE,
+    L_STATUS,
     L_TRADED,
 )
 from backtester.metrics import book, relative
 from backtester.metrics import returns as rt
-from backtester.metrics.drawdowns import drawdowns, length, longest, max_drawdown
+from backtester.metrics.drawdowns import Drawdown, deepest, drawdowns, length, longest
 from backtester.metrics.relative import Benchmark
 from backtester.metrics.returns import Floats
 
@@ -55,7 +58,8 @@ def run_metrics(
     cost_short`` are the three costs: fills cost the side whose shares they move, all borrowing is that of the shorts.
     A date is ``""`` where there is none, and ``"start"`` for a peak before the first session. ``first_position`` is the
     first session that closes with a position, and ``sessions_before_position`` the number of sessions before it, all of
-    them where there is none: they count in every figure.
+    them where there is none: they count in every figure but those ending in ``_invested``, which begin with that first
+    session, and the means of exposures and names, which are of the sessions that close with a position.
 
     Args:
         dates: (T,) the sessions.
@@ -68,35 +72,45 @@ def run_metrics(
     """
     equity = ledger[:, L_EQUITY]
     returns = rt.simple_returns(equity, cash)
+    falls = drawdowns(equity, cash)
     figures = {
-        **_growth(equity, returns, cash),
-        **_falls(dates, equity, cash),
+        **_growth(equity, returns, cash, deepest(falls).depth),
+        **_falls(dates, falls),
         **_sessions(equity, returns, cash),
         **_money(ledger, cash),
         **_sides(ledger, legs, cash),
+        **_book(dates, ledger, legs),
         **_trading(fills, trips),
-        **_beginning(dates, ledger),
+        **_in_time(dates, ledger, returns),
     }
     return figures | ({} if benchmark is None else benchmark_metrics(returns, benchmark))
 
 
 def benchmark_metrics(returns: Floats, benchmark: Benchmark) -> Metrics:
-    """The figures of a run beside a benchmark, by name; ``returns`` (T,) are those of the run."""
-    b = benchmark.returns
+    """The figures of a run beside a benchmark, by name; ``returns`` (T,) are those of the run.
+
+    A return of the benchmark over several sessions is held against what the run made in the same ones, and a year has
+    as many returns as 252 sessions have of them (see ``metrics.relative``).
+    """
+    own, sessions = relative.known(benchmark)
+    own_year = relative.returns_per_year(own.size, sessions)
+    r, b, paired = relative.pairs(returns, benchmark)
+    year = relative.returns_per_year(b.size, paired)
     return {
         "benchmark": benchmark.name,
-        "benchmark_cagr": relative.compounded(b),
-        "benchmark_volatility": rt.annual_volatility(b),
-        "benchmark_sharpe": rt.sharpe_ratio(b),
-        "alpha": relative.alpha(returns, b),
-        "beta": relative.beta(returns, b),
-        "tracking_error": relative.tracking_error(returns, b),
-        "information_ratio": relative.information_ratio(returns, b),
-        "correlation": relative.correlation(returns, b),
+        "benchmark_sessions": paired,
+        "benchmark_cagr": relative.compounded(own, own_year),
+        "benchmark_volatility": rt.annual_volatility(own, own_year),
+        "benchmark_sharpe": rt.sharpe_ratio(own, own_year),
+        "alpha": relative.alpha(r, b, year),
+        "beta": relative.beta(r, b),
+        "tracking_error": relative.tracking_error(r, b, year),
+        "information_ratio": relative.information_ratio(r, b, year),
+        "correlation": relative.correlation(r, b),
     }
 
 
-def _growth(equity: Floats, returns: Floats, cash: float) -> Metrics:
+def _growth(equity: Floats, returns: Floats, cash: float, depth: float) -> Metrics:
     growth = rt.cagr(equity, cash)
     return {
         "sessions": int(equity.size),
@@ -108,7 +122,7 @@ def _growth(equity: Floats, returns: Floats, cash: float) -> Metrics:
         "downside_deviation": rt.downside_deviation(returns),
         "sharpe": rt.sharpe_ratio(returns),
         "sortino": rt.sortino_ratio(returns),
-        "calmar": rt.calmar_ratio(growth, max_drawdown(equity, cash).depth),
+        "calmar": rt.calmar_ratio(growth, depth),
         "omega": rt.omega_ratio(returns),
         "skew": rt.skewness(returns),
         "kurtosis": rt.excess_kurtosis(returns),
@@ -119,16 +133,15 @@ def _growth(equity: Floats, returns: Floats, cash: float) -> Metrics:
     }
 
 
-def _falls(dates: NDArray[np.datetime64], equity: Floats, cash: float) -> Metrics:
-    every = drawdowns(equity, cash)
-    fall = max_drawdown(equity, cash)
+def _falls(dates: NDArray[np.datetime64], every: list[Drawdown]) -> Metrics:
+    fall = deepest(every)
     return {
         "max_drawdown": fall.depth,
         "max_drawdown_peak": ("start" if fall.peak < 0 else _day(dates, fall.peak)) if fall.trough >= 0 else "",
         "max_drawdown_trough": _day(dates, fall.trough),
         "max_drawdown_recovered": _day(dates, fall.recovered),
-        "max_drawdown_sessions": length(fall, equity.size),
-        "longest_drawdown_sessions": longest(every, equity.size),
+        "max_drawdown_sessions": length(fall, len(dates)),
+        "longest_drawdown_sessions": longest(every, len(dates)),
     }
 
 
@@ -156,8 +169,7 @@ def _money(ledger: Floats, cash: float) -> Metrics:
 
 
 def _sides(ledger: Floats, legs: Floats | None, cash: float) -> Metrics:
-    equity, long_value, short_value = ledger[:, L_EQUITY], ledger[:, L_LONG], ledger[:, L_SHORT]
-    side = np.full((len(ledger), lg.LEGS), np.nan) if legs is None else legs
+    equity, side = ledger[:, L_EQUITY], _known(ledger, legs)
     cost_long = side[:, lg.LONG_COMMISSION] + side[:, lg.LONG_SLIPPAGE]
     cost_short = side[:, lg.SHORT_COMMISSION] + side[:, lg.SHORT_SLIPPAGE] + ledger[:, L_BORROW]
     return {
@@ -165,15 +177,37 @@ def _sides(ledger: Floats, legs: Floats | None, cash: float) -> Metrics:
         "return_short": book.per_year(side[:, lg.SHORT_PRICE_PNL] + side[:, lg.SHORT_DIVIDENDS], equity, cash),
         "cost_long": book.per_year(cost_long, equity, cash),
         "cost_short": book.per_year(cost_short, equity, cash),
-        "exposure_gross": book.average_exposure(long_value + short_value, equity),
-        "exposure_net": book.average_exposure(long_value - short_value, equity),
-        "exposure_long": book.average_exposure(long_value, equity),
-        "exposure_short": book.average_exposure(short_value, equity),
-        "names_long": book.average_names(side[:, lg.LONG_NAMES]),
-        "names_short": book.average_names(side[:, lg.SHORT_NAMES]),
-        "effective_names": book.effective_names(long_value + short_value, side[:, lg.SQUARES]),
+    }
+
+
+def _book(dates: NDArray[np.datetime64], ledger: Floats, legs: Floats | None) -> Metrics:
+    """What was held: means over the sessions that close with a position, and extremes over all."""
+    equity, long_value, short_value = ledger[:, L_EQUITY], ledger[:, L_LONG], ledger[:, L_SHORT]
+    side, held, gross = _known(ledger, legs), _held(ledger), long_value + short_value
+    top = book.largest_at(gross, equity)
+    return {
+        "exposure_gross": book.average_exposure(gross[held], equity[held]),
+        "exposure_net": book.average_exposure((long_value - short_value)[held], equity[held]),
+        "exposure_long": book.average_exposure(long_value[held], equity[held]),
+        "exposure_short": book.average_exposure(short_value[held], equity[held]),
+        "exposure_gross_max": book.largest_weight(gross, equity),
+        "exposure_gross_max_date": _day(dates, top) if held.any() else "",
+        "cash_min": float(ledger[:, L_CASH].min()) if len(ledger) else math.nan,
+        "names_long": book.average_names(side[held, lg.LONG_NAMES]),
+        "names_short": book.average_names(side[held, lg.SHORT_NAMES]),
+        "effective_names": book.effective_names(gross, side[:, lg.SQUARES]),
         "largest_weight": book.largest_weight(side[:, lg.LARGEST], equity),
     }
+
+
+def _known(ledger: Floats, legs: Floats | None) -> Floats:
+    """The legs; NaN where they are not known."""
+    return np.full((len(ledger), lg.LEGS), np.nan) if legs is None else legs
+
+
+def _held(ledger: Floats) -> NDArray[np.bool_]:
+    """Which sessions close with a position, (T,)."""
+    return np.asarray((ledger[:, L_LONG] != 0.0) | (ledger[:, L_SHORT] != 0.0))
 
 
 def _trading(fills: int, trips: Trips | None) -> Metrics:
@@ -189,12 +223,19 @@ def _trading(fills: int, trips: Trips | None) -> Metrics:
     }
 
 
-def _beginning(dates: NDArray[np.datetime64], ledger: Floats) -> Metrics:
-    invested = np.flatnonzero((ledger[:, L_LONG] != 0.0) | (ledger[:, L_SHORT] != 0.0))
-    first = int(invested[0]) if invested.size else -1
+def _in_time(dates: NDArray[np.datetime64], ledger: Floats, returns: Floats) -> Metrics:
+    invested = np.flatnonzero(_held(ledger))
+    first = int(invested[0]) if invested.size else len(ledger)
+    status = ledger[:, L_STATUS]
+    others = np.flatnonzero(status != status[-1]) if len(ledger) else invested
+    halted = (int(others[-1]) + 1 if others.size else 0) if len(ledger) and status[-1] != ACTIVE else -1
     return {
-        "first_position": _day(dates, first),
-        "sessions_before_position": first if first >= 0 else len(ledger),
+        "first_position": _day(dates, first) if invested.size else "",
+        "sessions_before_position": first,
+        "sessions_invested": int(invested.size),
+        "sharpe_invested": rt.sharpe_ratio(returns[first:]),
+        "volatility_invested": rt.annual_volatility(returns[first:]),
+        "halted_since": _day(dates, halted),
     }
 
 

@@ -57,18 +57,24 @@ def cagr(equity: Floats, cash: float) -> float:
     return growth_per_year(float(equity[-1] / cash), equity.size) if equity.size else math.nan
 
 
-def growth_per_year(growth: float, sessions: int) -> float:
-    """``growth ** (252 / sessions) - 1``; -1 if ``growth`` is 0 or less. At least one session."""
+def growth_per_year(growth: float, steps: int, per_year: float = SESSIONS_PER_YEAR) -> float:
+    """``growth ** (per_year / steps) - 1``; -1 if ``growth`` is 0 or less. At least one step."""
     if growth <= 0.0:
         return -1.0
     with np.errstate(over="ignore"):
-        return float(np.float64(growth) ** (SESSIONS_PER_YEAR / sessions) - 1.0)
+        return float(np.float64(growth) ** (per_year / steps) - 1.0)
 
 
-def annual_volatility(returns: Floats) -> float:
-    """``std(returns) * sqrt(252)``. NaN with fewer than two known returns."""
+def annual_volatility(returns: Floats, per_year: float = SESSIONS_PER_YEAR) -> float:
+    """``std(returns) * sqrt(252)``; exactly 0 for returns that do not vary beyond rounding.
+
+    ``per_year`` is how many of such returns a year has. NaN with fewer than two known returns.
+    """
     known = _known(returns)
-    return float(known.std(ddof=1) * math.sqrt(SESSIONS_PER_YEAR)) if known.size >= 2 else math.nan
+    if known.size < 2:
+        return math.nan
+    spread = float(known.std(ddof=1))
+    return spread * math.sqrt(per_year) if varies(spread, float(known.mean())) else 0.0
 
 
 def downside_deviation(returns: Floats) -> float:
@@ -82,16 +88,17 @@ def downside_deviation(returns: Floats) -> float:
     return float(np.sqrt(np.square(np.minimum(known, 0.0)).mean()) * math.sqrt(SESSIONS_PER_YEAR))
 
 
-def sharpe_ratio(returns: Floats) -> float:
+def sharpe_ratio(returns: Floats, per_year: float = SESSIONS_PER_YEAR) -> float:
     """``mean(returns) / std(returns) * sqrt(252)`` (Sharpe 1994, with a risk-free rate of 0).
 
-    NaN with fewer than two known returns, or if they do not vary beyond rounding.
+    ``per_year`` is how many of such returns a year has. NaN with fewer than two known returns, or if they do not vary
+    beyond rounding.
     """
     known = _known(returns)
     if known.size < 2:
         return math.nan
     mean, spread = float(known.mean()), float(known.std(ddof=1))
-    return mean / spread * math.sqrt(SESSIONS_PER_YEAR) if varies(spread, mean) else math.nan
+    return mean / spread * math.sqrt(per_year) if varies(spread, mean) else math.nan
 
 
 def sortino_ratio(returns: Floats) -> float:

@@ -50,16 +50,19 @@ COST_PRESETS: Mapping[str, CostPreset] = MappingProxyType(
             "what zipline assumes for US stocks unless told otherwise: 0.001 USD a share, 5 basis points of slippage",
             "zipline-reloaded, zipline/finance/commission.py (DEFAULT_PER_SHARE_COST) and zipline/finance/slippage.py "
             "(FixedBasisPointsSlippage)",
-            "its volume limit of 10 % of a bar: set Execution(volume_cap=0.1); taxes, fees of regulators, impact, "
-            "borrow fees and interest, which zipline does not have",
+            "how it fills, at a bar's close and at most 10 % of that bar's own volume: set Execution(fill='close', "
+            "volume_cap=0.1, cap_on='session'); taxes, fees of regulators, impact, borrow fees and interest, "
+            "which its defaults do not have",
         ),
         "qlib": CostPreset(
             Costs(commission_bps=20.0, commission_min=5.0, slippage_bps=0.0, borrow_rate=0.0, debit_rate=0.0),
             "what qlib assumes unless told otherwise, for Chinese stocks: 0.15 % on purchases and 0.25 % on sales, "
             "here 0.2 % on both, at least 5 an order",
-            "qlib, qlib/backtest/exchange.py (open_cost, close_cost, min_cost)",
-            "the difference between purchases and sales: what is bought and sold again costs the same; its price "
-            "limits; spread, impact, borrow fees and interest, which qlib does not have",
+            "qlib, qlib/backtest/exchange.py (open_cost, close_cost, min_cost, impact_cost) and qlib/config.py (region "
+            "cn: deal_price, trade_unit, limit_threshold)",
+            "the difference between purchases and sales: what is bought and sold again costs the same; its deals at "
+            "the close in units of 100 shares: set Execution(fill='close', lot=100); its price limits of 9.5 %; spread "
+            "and impact, which qlib has off by default, borrow fees and interest",
         ),
     }
 )

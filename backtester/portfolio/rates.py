@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from backtester.engine.types import COST_WINDOW
 from backtester.errors import ConfigError, DataError, did_you_mean
 from backtester.market.panel import Panel
-from backtester.portfolio.rows import Floats, Ints, Rows, codes_of, first_session, ordered, read_columns, repeated
+from backtester.portfolio.rows import Floats, Ints, Rows, first_session, ordered, read_columns, repeated
 
 Bytes = NDArray[np.uint8]
+
+# Columns of a table of rates, and of a not-shortable list, beside the symbol.
+RATES, SPANS = ("date", "rate"), ("start", "end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,19 @@ class Rates:
         """Check everything and bring it into one form."""
         object.__setattr__(self, "default", _rate(self.default, "Rates.default"))
         object.__setattr__(self, "symbols", _by_symbol(self.symbols))
-        table = self.table if isinstance(self.table, Rows) else _table(self.table)
+        table = self.table.expect(RATES, "Rates.table") if isinstance(self.table, Rows) else _table(self.table)
         object.__setattr__(self, "table", table if table is not None and len(table) else None)
         tiers = self.tiers
         if isinstance(tiers, Tier) or not isinstance(tiers, Sequence) or not all(isinstance(t, Tier) for t in tiers):
             raise ConfigError(f"Rates.tiers is {tiers!r}; it must be a sequence of bt.Tier.")
         object.__setattr__(self, "tiers", tuple(tiers))
 
-    def describe(self) -> dict[str, Any]:
-        """What it says as plain JSON data; of a table its size and hash."""
+    def describe(self, panel: Panel | None = None) -> dict[str, Any]:
+        """What it says as plain JSON data; of a table its size and hash, and what does not concern ``panel``."""
         return {
             "default": self.default,
             "symbols": dict(self.symbols or ()),
-            "table": None if self.table is None else self.table.describe(),
+            "table": None if self.table is None else describe(self.table, panel),
             "tiers": [
                 {"rate": tier.rate, "min_dollar_volume": tier.min_dollar_volume, "min_price": tier.min_price}
                 for tier in self.tiers
@@ -95,9 +98,18 @@ class Rates:
         }
 
 
-def describe(value: float | Rates) -> Any:
-    """A number as it is, rates as plain JSON data."""
-    return value.describe() if isinstance(value, Rates) else value
+def describe(value: Any, panel: Panel | None = None) -> Any:
+    """A setting as plain JSON data: of a table its size and hash, and how much of it does not concern ``panel``."""
+    if isinstance(value, Rates):
+        return value.describe(panel)
+    if isinstance(value, Rows):
+        return value.describe() | ({} if panel is None else value.left_out(panel))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def table_of(value: Any) -> Rows | None:
+    """The table that a setting holds, if it holds one."""
+    return value.table if isinstance(value, Rates) else value if isinstance(value, Rows) else None
 
 
 def resolve(rates: Rates, panel: Panel) -> tuple[Floats, Ints]:
@@ -171,14 +183,23 @@ def _tiers(rates: Rates, panel: Panel) -> Floats:
     return rows
 
 
-def bar_shorts(spans: Rows, panel: Panel) -> tuple[Bytes, Ints]:
+def bar_shorts(spans: tuple[str, ...] | Rows, panel: Panel) -> tuple[Bytes, Ints]:
     """Where symbols are not shortable: rows ``(K, N)`` of 0 and 1, and the row of each session ``(T,)``.
 
     Raises:
-        DataError: none of the symbols is one of the panel's.
+        DataError: a name of a plain list, or every one of a table, is not a symbol of the panel.
     """
+    where = "Costs.not_shortable"
+    if isinstance(spans, tuple):
+        for symbol in spans:
+            if symbol not in panel.columns:
+                hint = did_you_mean(symbol, panel.symbols)
+                raise DataError(f"{where} names {symbol!r}, which is not a symbol of the panel.{hint}")
+        barred = np.zeros((1, panel.shape[1]), np.uint8)
+        barred[0, [panel.columns[symbol] for symbol in spans]] = 1
+        return barred, np.zeros(panel.shape[0], np.int64)
     sessions, count = panel.shape
-    here, column = spans.placed(panel, "Costs.not_shortable")
+    here, column = spans.placed(panel, where)
     start, end = (values[here] for values in spans.columns)
     first, stop = first_session(panel.dates, start, 0), first_session(panel.dates, end, sessions)
     starts = np.union1d([0], np.concatenate((first, stop)))
@@ -190,24 +211,36 @@ def bar_shorts(spans: Rows, panel: Panel) -> tuple[Bytes, Ints]:
     return rows, (np.searchsorted(starts, np.arange(sessions), "right") - 1).astype(np.int64)
 
 
-# What most runs have.
-NO_SPANS = Rows((), np.zeros(0, np.int64), (np.zeros(0, "datetime64[D]"), np.zeros(0, "datetime64[D]")))
+def plain_number(value: Any) -> float:
+    """A real number as a float, minus zero as zero; NaN where it is none or too large for one."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value) + 0.0
+    except OverflowError:
+        return math.nan
 
 
 def _rate(value: Any, what: str) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and 0.0 <= float(value) < math.inf:
-        return float(value)
+    number = plain_number(value)
+    if 0.0 <= number < math.inf:
+        return number
     raise ConfigError(f"{what} is {value!r}; it must be a finite number at least 0.")
 
 
 def _by_symbol(symbols: Any) -> tuple[tuple[str, float], ...]:
     try:
-        named = dict(symbols or ())
+        pairs = list(symbols.items() if isinstance(symbols, Mapping) else symbols or ())
+        named = dict(pairs)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"Rates.symbols is {symbols!r}; it must be a mapping of symbols to rates.") from error
     for symbol in named:
         if not isinstance(symbol, str) or not symbol:
             raise ConfigError(f"Rates.symbols holds the symbol {symbol!r}; a symbol is text.")
+    if len(named) < len(pairs):
+        given = [symbol for symbol, _ in pairs]
+        twice = next(symbol for symbol in named if given.count(symbol) > 1)
+        raise ConfigError(f"Rates.symbols names {twice!r} twice; keep one.")
     return tuple((str(symbol), _rate(named[symbol], f"Rates.symbols[{symbol!r}]")) for symbol in sorted(named))
 
 
@@ -216,7 +249,7 @@ def _table(table: Any) -> Rows | None:
     if table is None:
         return None
     where = "Rates.table"
-    found = read_columns(table, ("symbol", "rate"), ("date",), where)
+    names, symbol, found = read_columns(table, ("symbol", "rate"), ("date",), where)
     given = found["rate"]
     rate = given.astype(np.float64) if given.dtype.kind in "fiu" else np.array([_table_rate(v) for v in given], float)
     wrong = np.flatnonzero((rate < 0) | np.isinf(rate))
@@ -224,11 +257,11 @@ def _table(table: Any) -> Rows | None:
         row = wrong[0]
         day = found["date"][row]
         raise ConfigError(
-            f"{where} has the rate {found['rate'][row]!r} for {found['symbol'][row]!r}"
+            f"{where} has the rate {given[row]!r} for {names[symbol[row]]!r}"
             f"{'' if np.isnat(day) else f' on {day}'}; it must be a finite number at least 0, or missing."
         )
-    names, symbol = codes_of(found["symbol"])
-    symbol, (date, rate) = ordered(names, symbol, found["date"], rate)
+    rate = np.where(np.isnan(rate), math.nan, rate) + 0.0  # one NaN and one zero, so that the hash is by what is said
+    symbol, (date, rate) = ordered(symbol, found["date"], rate)
     twice = repeated(symbol, date)
     differs = np.flatnonzero(twice & ~repeated(symbol, date, rate))
     if len(differs):
@@ -237,40 +270,48 @@ def _table(table: Any) -> Rows | None:
         raise ConfigError(
             f"{where} has two rates for {names[symbol[row]]!r} {day}: {rate[row - 1]:g} and {rate[row]:g}; keep one."
         )
-    return Rows(names, symbol[~twice], (date[~twice], rate[~twice]))
+    return Rows(names, symbol[~twice], (date[~twice], rate[~twice]), RATES)
 
 
 def _table_rate(value: Any) -> float:
     """A number; NaN where it is missing; infinity, which is refused, where it is no number."""
     if value is None or value is pd.NA:
         return math.nan
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.inf
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return math.inf
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
-def read_spans(spans: Any) -> Rows:
-    """A not-shortable list in its one form: columns start and end, NaT where there is none.
+def read_spans(spans: Any) -> tuple[str, ...] | Rows:
+    """A not-shortable list in its one form: sorted names, or a table with the columns start and end.
+
+    A table is what has dates, and every DataFrame. In a table NaT is where a span does not begin, or does not end.
 
     Raises:
         ConfigError: it is no list of symbols and no table ``symbol[, start][, end]``, or a span ends before it begins.
     """
-    if isinstance(spans, Rows):
-        return spans
-    if isinstance(spans, str):
-        raise ConfigError(f"Costs.not_shortable is {spans!r}; it must be a list of symbols or a table.")
-    if isinstance(spans, tuple) and not spans:
-        return NO_SPANS
     where = "Costs.not_shortable"
+    if isinstance(spans, Rows):
+        return spans.expect(SPANS, where)
+    if isinstance(spans, str):
+        raise ConfigError(f"{where} is {spans!r}; it must be a list of symbols or a table.")
+    if isinstance(spans, tuple) and not spans:
+        return ()  # what most runs have
     if isinstance(spans, set | frozenset):
-        spans = sorted(spans)
-    found = read_columns(spans, ("symbol",), ("start", "end"), where)
+        spans = sorted(spans, key=str)
+    names, symbol, found = read_columns(spans, ("symbol",), SPANS, where)
+    if not len(symbol) or not (isinstance(spans, pd.DataFrame) or any((~np.isnat(found[key])).any() for key in SPANS)):
+        return names
     empty = np.flatnonzero(found["end"] <= found["start"])
     if len(empty):
         row = empty[0]
         raise ConfigError(
-            f"{where} has the span {found['start'][row]} to {found['end'][row]} for {found['symbol'][row]!r}; "
+            f"{where} has the span {found['start'][row]} to {found['end'][row]} for {names[symbol[row]]!r}; "
             "the end is the first day on which the symbol is shortable again and comes after the start."
         )
-    names, symbol = codes_of(found["symbol"])
-    symbol, (start, end) = ordered(names, symbol, found["start"], found["end"])
+    symbol, (start, end) = ordered(symbol, found["start"], found["end"])
     twice = repeated(symbol, start, end)
-    return Rows(names, symbol[~twice], (start[~twice], end[~twice]))
+    return Rows(names, symbol[~twice], (start[~twice], end[~twice]), SPANS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,12 +27,14 @@ class Rows:
         names: the symbols that occur, sorted.
         symbol: (R,) index in ``names``.
         columns: arrays (R,) of days or numbers, read-only.
+        titles: what the columns are called.
         sha256: of all of it, as hex.
     """
 
     names: tuple[str, ...]
     symbol: Ints
     columns: tuple[NDArray[Any], ...]
+    titles: tuple[str, ...]
     sha256: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,9 +65,29 @@ class Rows:
         """Itself: it never changes."""
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made anew from its fields, since arrays do not stay read-only where an object is sent to another process."""
+        return Rows, (self.names, self.symbol, self.columns, self.titles)
+
+    def expect(self, titles: tuple[str, ...], where: str) -> Rows:
+        """Itself, if its columns are the ones that ``where`` takes.
+
+        Raises:
+            ConfigError: it is a table of something else.
+        """
+        if self.titles != titles:
+            found, wanted = (", ".join(("symbol", *names)) for names in (self.titles, titles))
+            raise ConfigError(f"{where} is a table of {found}; it must be one of {wanted}.")
+        return self
+
     def describe(self) -> dict[str, Any]:
         """As plain JSON data, by which two tables can be told apart."""
         return {"rows": len(self), "symbols": len(self.names), "sha256": self.sha256}
+
+    def left_out(self, panel: Panel) -> dict[str, int]:
+        """How many rows, and symbols, are about symbols that the panel does not have."""
+        absent = np.array([name not in panel.columns for name in self.names], bool)
+        return {"rows_left_out": int(absent[self.symbol].sum()), "symbols_left_out": int(absent.sum())}
 
     def placed(self, panel: Panel, where: str) -> tuple[NDArray[np.bool_], Ints]:
         """Which rows concern the panel, (R,), and the panel's column of each of these.
@@ -82,7 +104,15 @@ class Rows:
         return here, columns[here]
 
 
-def read_columns(table: Any, needed: Sequence[str], dates: Sequence[str], where: str) -> dict[str, NDArray[Any]]:
+class Columns(NamedTuple):
+    """A table as it was given, its symbols as indices."""
+
+    names: tuple[str, ...]  # the symbols that occur, sorted by code point
+    symbol: Ints  # (R,) index in names
+    by_name: dict[str, NDArray[Any]]  # the other columns, (R,): days as datetime64[D], others as they came
+
+
+def read_columns(table: Any, needed: Sequence[str], dates: Sequence[str], where: str) -> Columns:
     """The columns of a frame, or of a sequence of tuples ``(*needed, *dates)`` whose last entries may be absent.
 
     Args:
@@ -91,11 +121,9 @@ def read_columns(table: Any, needed: Sequence[str], dates: Sequence[str], where:
         dates: names of further columns with days; an empty field, like a column that is not there, is NaT.
         where: what it is, for messages.
 
-    Returns:
-        By name: symbols as objects, days as datetime64[D], other columns as they came.
-
     Raises:
-        ConfigError: a column is missing or unknown, a tuple is of another length, a symbol is no text, a date no date.
+        ConfigError: a column is missing, unknown or there twice, a tuple is of another length, a symbol is no text, a
+            date no date.
     """
     every = (*needed, *dates)
     if isinstance(table, pd.DataFrame):
@@ -105,24 +133,35 @@ def read_columns(table: Any, needed: Sequence[str], dates: Sequence[str], where:
             what = f"lacks the column {missing[0]!r}" if missing else f"has the column {unknown[0]!r}"
             hint = did_you_mean((missing or unknown)[0], unknown if missing else every)
             raise ConfigError(f"{where} {what}; its columns are {', '.join(every)}.{hint}")
+        if not table.columns.is_unique:
+            raise ConfigError(f"{where} has the column {table.columns[table.columns.duplicated()][0]!r} twice.")
         frame = table
     else:
         frame = _frame_of_tuples(table, needed, every, where)
-    found: dict[str, NDArray[Any]] = {}
-    for name in needed:
-        found[name] = frame[name].to_numpy()
-    symbols = frame[needed[0]].to_list()
-    for symbol in symbols:
-        if not isinstance(symbol, str) or not symbol:
-            raise ConfigError(f"{where} holds the symbol {symbol!r}; a symbol is text.")
-    found[needed[0]] = np.array([str(symbol) for symbol in symbols], dtype=object)
+    names, symbol = _codes_of(frame[needed[0]], where)
+    found: dict[str, NDArray[Any]] = {name: frame[name].to_numpy() for name in needed[1:]}
     for name in dates:
         values = frame[name] if name in frame.columns else np.full(len(frame), NAT)
         try:
             found[name] = as_days(np.asarray(values), f"{where}, {name}", missing=True)
         except DataError as error:
             raise ConfigError(str(error)) from error
-    return found
+    return Columns(names, symbol, found)
+
+
+def _codes_of(symbols: pd.Series, where: str) -> tuple[tuple[str, ...], Ints]:
+    """The names that occur, sorted by code point, and the index of each symbol among them."""
+    try:
+        codes, found = pd.factorize(symbols, use_na_sentinel=False)
+    except TypeError as error:  # something that has no hash
+        raise ConfigError(f"{where} holds a symbol that is no text: {error}.") from error
+    for k, symbol in enumerate(found):
+        if not isinstance(symbol, str) or not symbol:
+            given = symbols.iloc[int(np.argmax(codes == k))]  # factorize has made None a NaN
+            raise ConfigError(f"{where} holds the symbol {given!r}; a symbol is text.")
+    names = tuple(sorted(map(str, found)))
+    place = {name: k for k, name in enumerate(names)}
+    return names, np.array([place[name] for name in found], np.int64)[codes]
 
 
 def _frame_of_tuples(table: Any, needed: Sequence[str], every: Sequence[str], where: str) -> pd.DataFrame:
@@ -137,18 +176,23 @@ def _frame_of_tuples(table: Any, needed: Sequence[str], every: Sequence[str], wh
     return pd.DataFrame(padded, columns=list(every), dtype=object)
 
 
-def codes_of(symbols: NDArray[Any]) -> tuple[tuple[str, ...], Ints]:
-    """The names that occur, sorted by code point, and the index of each symbol among them."""
-    names = tuple(sorted(set(symbols.tolist())))
-    place = {name: k for k, name in enumerate(names)}
-    return names, np.array([place[symbol] for symbol in symbols.tolist()], np.int64)
-
-
-def ordered(names: tuple[str, ...], symbol: Ints, *columns: NDArray[Any]) -> tuple[Ints, list[NDArray[Any]]]:
+def ordered(symbol: Ints, *columns: NDArray[Any]) -> tuple[Ints, list[NDArray[Any]]]:
     """Symbol codes and columns sorted by all of them in turn (missing days first, missing numbers last)."""
-    keys = [_sortable(column) for column in reversed(columns)]
-    order = np.lexsort((*keys, symbol))
+    keys = [symbol, *map(_sortable, columns)]
+    if _in_order(keys):  # as long tables mostly are
+        return symbol, list(columns)
+    order = np.lexsort(keys[::-1])
     return symbol[order], [column[order] for column in columns]
+
+
+def _in_order(keys: Sequence[NDArray[Any]]) -> bool:
+    """Whether the rows ascend by all of ``keys`` in turn; False where a missing number would have to say."""
+    undecided = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
+    for key in keys:
+        if (undecided & ~(key[1:] >= key[:-1])).any():
+            return False
+        undecided &= key[1:] == key[:-1]
+    return True
 
 
 def repeated(*columns: NDArray[Any]) -> NDArray[np.bool_]:

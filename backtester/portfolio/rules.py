@@ -9,7 +9,7 @@ import numpy as np
 from backtester.engine import types as t
 from backtester.errors import ConfigError
 from backtester.market.panel import Panel
-from backtester.portfolio.rates import Rates, bar_shorts, read_spans, resolve
+from backtester.portfolio.rates import Rates, bar_shorts, resolve
 from backtester.portfolio.settings import Costs, Execution, RiskLimits
 
 _FREE = Costs(commission_bps=0.0, slippage_bps=0.0, borrow_rate=0.0, debit_rate=0.0)
@@ -100,7 +100,7 @@ def _default(value: float | Rates) -> float:
 
 def _by_symbol(costs: Costs, panel: Panel | None) -> tuple[t.Floats, t.Ints]:
     """``Rules.table`` and ``Rules.row``."""
-    slippage, borrow, spans = costs.slippage_bps, costs.borrow_rate, read_spans(costs.not_shortable)
+    slippage, borrow, spans = costs.slippage_bps, costs.borrow_rate, costs.not_shortable
     differs = _differs(slippage) or _differs(borrow) or len(spans) > 0
     if not differs:
         return np.zeros((0, 0)), np.full((1, t.ROWS), -1, np.int64)

@@ -12,14 +12,17 @@ import dataclasses
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 
 from backtester.errors import BacktesterError, ConfigError, StrategyError, did_you_mean
-from backtester.portfolio.rates import Rates, describe, read_spans
-from backtester.portfolio.rows import Rows
+from backtester.market.panel import Panel
+from backtester.portfolio.rates import Rates, describe, plain_number, read_spans
+
+# More than any run has, and few enough for the kernel's arithmetic.
+MOST_SESSIONS = 10**15
 
 
 def _number(
@@ -38,11 +41,10 @@ def _number(
     value = getattr(owner, key)
     if optional and value is None:
         return
-    if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
-        if math.isfinite(number) and above < number < below and least <= number <= most:
-            object.__setattr__(owner, key, number)
-            return
+    number = plain_number(value)
+    if math.isfinite(number) and above < number < below and least <= number <= most:
+        object.__setattr__(owner, key, number)
+        return
     bounds = [
         f"{word} {bound:g}"
         for word, bound in (("above", above), ("at least", least), ("below", below), ("at most", most))
@@ -63,11 +65,12 @@ def _choice(owner: object, key: str, allowed: Collection[object], error: type[Ba
 
 
 def _sessions(owner: object, key: str, otherwise: str = "") -> None:
-    """Insist that the field ``key`` is a whole number of sessions, at least 1."""
+    """Insist that the field ``key`` is a whole number of sessions, at least 1 and no more than the kernel can count."""
     value = getattr(owner, key)
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= MOST_SESSIONS:
         what = f"{type(owner).__name__}.{key} is {value!r}"
-        raise ConfigError(f"{what}; it must be a whole number of sessions, at least 1{otherwise}.")
+        limit = f" and at most {MOST_SESSIONS:,}" if isinstance(value, Integral) and int(value) > MOST_SESSIONS else ""
+        raise ConfigError(f"{what}; it must be a whole number of sessions, at least 1{limit}{otherwise}.")
     object.__setattr__(owner, key, int(value))
 
 
@@ -92,8 +95,9 @@ class Costs:
         debit_rate: interest per year paid on free cash while it is negative, as a fraction; above -1.
         not_shortable: symbols in which no short position may be opened or made larger, or a table of them: a DataFrame
             with the columns ``symbol``, ``start`` and ``end``, or tuples, from `start` up to, and not including, `end`
-            (missing: always, still). Symbols that the panel does not have are left out, but not all may be. Kept as
-            sorted names, or as :class:`~backtester.portfolio.rows.Rows` where there are dates.
+            (missing: always, still). Every name of a list without dates must be a symbol of the panel; in a table
+            those that are not are left out, but not all may be. Kept as sorted names, or a table (what has dates, and
+            every DataFrame) as :class:`~backtester.portfolio.rows.Rows`.
 
     Raises:
         ConfigError: a value is no finite number in its range, or a table cannot be read.
@@ -120,9 +124,7 @@ class Costs:
                 _number(self, key, least=0.0, otherwise=", or a bt.Rates")
         _number(self, "credit_rate", above=-1.0)
         _number(self, "debit_rate", above=-1.0)
-        spans = read_spans(self.not_shortable)
-        dated = not all(np.isnat(days).all() for days in spans.columns)
-        object.__setattr__(self, "not_shortable", spans if dated else spans.names)
+        object.__setattr__(self, "not_shortable", read_spans(self.not_shortable))
 
     @classmethod
     def preset(cls, name: str) -> Costs:
@@ -133,16 +135,18 @@ class Costs:
         """
         from backtester.portfolio.presets import COST_PRESETS  # it is made of costs
 
-        if name not in COST_PRESETS:
+        if not isinstance(name, str) or name not in COST_PRESETS:
             hint = did_you_mean(str(name), COST_PRESETS)
             raise ConfigError(f"there are no costs {name!r}; there are {', '.join(COST_PRESETS)}.{hint}")
         return COST_PRESETS[name].costs
 
-    def describe(self) -> dict[str, Any]:
-        """Every field as plain JSON data, for the record of a run; of a table its size and hash."""
-        told = {field.name: describe(getattr(self, field.name)) for field in dataclasses.fields(self)}
-        barred = self.not_shortable
-        return told | {"not_shortable": barred.describe() if isinstance(barred, Rows) else list(barred)}
+    def describe(self, panel: Panel | None = None) -> dict[str, Any]:
+        """Every field as plain JSON data, for the record of a run.
+
+        Of a table it says the size and the hash, and with a ``panel`` how many rows and symbols of it are left out,
+        since the panel does not have the symbol.
+        """
+        return {field.name: describe(getattr(self, field.name), panel) for field in dataclasses.fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,20 +11,20 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from backtester.report import figures as f
-from backtester.report import layout
+from backtester.report import layout, notes
 from backtester.report import words as w
+from backtester.report.differing import differing
 from backtester.report.facts import summarise
 from backtester.result import Result
 
 _BEST = " *"
 _ABSENT = "absent"
-# Shown one by one elsewhere, or no setting at all.
-_NO_SETTINGS = ("scores_file.known",)
 _FIGURES = (
     *f.MAIN[:1],
     *f.RETURN_AND_RISK,
     *f.TRADING,
     *f.BOOK,
+    *f.HELD,
     *(leg._replace(label=f"{leg.label} {label}") for label, *legs in f.LEGS for leg in legs),
     f.Figure("return before costs", "return_gross", w.signed, 1),
     f.Figure("return after costs", "return_net", w.signed, 1),
@@ -50,6 +50,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         NaN below two sessions), ``summaries`` (of every run).
     """
     facts = [summarise(result) for result in results]
+    called = list(names or [result.name for result in results])
     figures = {
         one.key: [fact["metrics"].get(one.key) for fact in facts]
         for one in _FIGURES
@@ -57,25 +58,13 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
     }
     best = {one.key: _best(figures[one.key], one.better) for one in _FIGURES if one.key in figures and one.better}
     return {
-        "runs": list(names or [result.name for result in results]),
-        "warnings": _warnings(results),
+        "runs": called,
+        "warnings": _warnings(results) + _of_runs(called, facts),
         "metrics": figures,
         "best": {key: places for key, places in best.items() if places},
         "differing_settings": differing([result.settings | {"cash": result.cash} for result in results]),
         "correlations": [[_correlation(a, b) for b in results] for a in results],
         "summaries": facts,
-    }
-
-
-def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """The settings that are not the same in all of them: ``section.key`` to the values, None where there is none."""
-    flat = [dict(_flatten(one)) for one in settings]
-    keys = list(dict.fromkeys(key for one in flat for key in one))
-    found = {key: [one.get(key, _ABSENT) for one in flat] for key in keys if key not in _NO_SETTINGS}
-    return {
-        key: [None if value == _ABSENT else value for value in values]
-        for key, values in found.items()
-        if any(value != values[0] for value in values[1:]) and not _said_by_section(key, values, found)
     }
 
 
@@ -105,22 +94,24 @@ class Comparison:
         for number, name, fact in zip(names, facts["runs"], facts["summaries"], strict=True):
             span = f"{fact['start']} to {fact['end']}, {w.many(fact['symbols'], 'symbol')}"
             head += layout.paragraph(f"{name}  {span}", width, label=f"{number}  ")
-        notes = [line for warning in facts["warnings"] for line in layout.paragraph(warning, width, "yellow")]
-        by: dict[str, list[str]] = {}
+        warned = [line for warning in facts["warnings"] for line in layout.paragraph(warning, width, "yellow")]
+        by: dict[tuple[str, ...], list[str]] = {}
         for number, fact in zip(names, facts["summaries"], strict=True):
-            by.setdefault("; ".join(fact["flattered_by"]), []).append(number)
+            by.setdefault(tuple(fact["flattered_by"]), []).append(number)
         flattered = [
             line
             for said, numbers in by.items()
             if said
             for line in layout.paragraph(
-                f"Run{'s' * (len(numbers) > 1)} {', '.join(numbers)} flattered by: {said}.", width, "yellow"
+                notes.sentences(f"Run{'s' * (len(numbers) > 1)} {', '.join(numbers)} flattered by: ", said),
+                width,
+                "yellow",
             )
         ]
         return layout.stacked(
             [
                 head,
-                notes,
+                warned,
                 flattered,
                 layout.titled("Figures (* the best)", _groups(names, self._figure_rows(), width)),
                 self._settings(names, width),
@@ -168,29 +159,6 @@ def _groups(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> 
     return []
 
 
-def _said_by_section(key: str, values: Sequence[Any], found: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether a setting differs only in that its section is off in some of the runs."""
-    section = found.get(key.partition(".")[0], ())
-    known = [value for value in values if value != _ABSENT]
-    return "off" in section and "." in key and all(value == known[0] for value in known)
-
-
-def _flatten(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested settings as ``section.key`` and plain values; lists as text, a section as "on" or "off"."""
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            if not prefix:
-                yield name, "on"
-            yield from _flatten(value, f"{name}.")
-        elif value is None:
-            yield name, "off"
-        elif key == "sha256":
-            yield name, str(value)[:12]
-        else:
-            yield name, str(value) if isinstance(value, list | tuple) else value
-
-
 def _warnings(results: Sequence[Result]) -> list[str]:
     found = []
     spans = {(str(one.dates[0]), str(one.dates[-1])) if one.dates.size else ("", "") for one in results}
@@ -201,6 +169,17 @@ def _warnings(results: Sequence[Result]) -> list[str]:
     if len({one.content_hash for one in results}) < len(results):
         found.append("At least two of the runs have the same orders and fills.")
     return found
+
+
+def _of_runs(names: Sequence[str], facts: Sequence[dict[str, Any]]) -> list[str]:
+    """What of single runs must not be overlooked beside others: errors in their data, and halts that last."""
+    found: dict[str, list[str]] = {}
+    for name, fact in zip(names, facts, strict=True):
+        if fact["data_check"]:
+            found.setdefault(f"Data: {fact['data_check']}.", []).append(name)
+        if fact["halted_since"]:
+            found.setdefault(notes.halted(fact), []).append(name)
+    return [f"{', '.join(runs)}: {said[:1].lower()}{said[1:]}" for said, runs in found.items()]
 
 
 def _best(values: Sequence[Any], better: int) -> list[int]:

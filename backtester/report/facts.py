@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from backtester.engine import types as t
-from backtester.report.flatter import flattering
+from backtester.report.earned import contributors
+from backtester.report.flatter import flattering, left_out
+from backtester.report.notes import data_check
 from backtester.report.words import percent
 from backtester.result import Result
 
@@ -45,14 +47,19 @@ def summarise(result: Result) -> dict[str, Any]:
 
     Returns:
         A dict whose keys stay: ``name``, ``start``, ``end`` (ISO dates, ``""`` for an empty run), ``sessions``,
-        ``symbols`` (their number), ``settings``, ``flattered_by`` (in words), ``metrics`` (NaN is unknown),
+        ``symbols`` (their number), ``settings``, ``data_check`` (in words, ``""`` if there is nothing to say),
+        ``flattered_by`` and ``leaves_out`` (in words), ``metrics`` (NaN is unknown), ``contributors`` (see
+        `earned.contributors`),
         ``without_breakers`` (the metrics of the same run without breakers, None where none tripped), ``monthly`` (year
         to month 1 to 12 and "year" to return), ``drawdowns`` (the worst first), ``breakers`` (every trip: ``date``,
         ``event``, ``cause`` in words, the ``value`` that was measured, its ``limit``, ``equity``, and ``active_again``,
-        a date or ``""``), ``halted_since`` and ``wiped_out`` (ISO date or ``""``),
+        a date or ``""``), ``status`` at the end (``active``, ``reducing``, ``halted``; ``""`` for an empty run),
+        ``halted_since`` (since when, unless active) and ``wiped_out`` (ISO date or ``""``),
         ``events`` (counts of those that happened), ``resting`` (orders left), ``no_fill`` (why nothing was traded,
         ``""`` if something was), ``content_hash``, ``record_hash``.
     """
+    ledger, metrics = result.tape.ledger, dict(result.metrics)
+    longs, shorted = (bool((ledger[:, side] > 0.0).any()) for side in (t.L_LONG, t.L_SHORT))
     return {
         "name": result.name,
         "start": str(result.dates[0]) if result.dates.size else "",
@@ -60,13 +67,23 @@ def summarise(result: Result) -> dict[str, Any]:
         "sessions": int(result.dates.size),
         "symbols": len(result.symbols),
         "settings": result.settings,
-        "flattered_by": flattering(result.settings, shorted=bool((result.tape.ledger[:, t.L_SHORT] > 0.0).any())),
-        "metrics": dict(result.metrics),
+        "data_check": data_check(result.settings),
+        "flattered_by": flattering(
+            result.settings,
+            longs=longs,
+            shorted=shorted,
+            symbols=result.symbols,
+            gross=metrics["exposure_gross_max"],
+        ),
+        "leaves_out": left_out(result.settings, shorted=shorted),
+        "metrics": metrics,
+        "contributors": contributors(result),
         "without_breakers": without_breakers(result),
         "monthly": monthly(result),
         "drawdowns": drawdowns(result),
         "breakers": breakers(result),
-        "halted_since": halted_since(result),
+        "status": t.STATUSES[int(ledger[-1, t.L_STATUS])] if len(ledger) else "",
+        "halted_since": metrics["halted_since"],
         "wiped_out": wiped_out(result),
         "events": count_events(result),
         "resting": int(result.resting_orders.symbol.size),
@@ -108,15 +125,6 @@ def breakers(result: Result) -> list[dict[str, Any]]:
             waiting.append({"date": date, "event": name, **_trip(name, *map(float, numbers)), "active_again": ""})
             found.append(waiting[-1])
     return found
-
-
-def halted_since(result: Result) -> str:
-    """The session on which a breaker halted the book, if it is still halted at the end; else nothing."""
-    status = result.tape.ledger[:, t.L_STATUS]
-    if not status.size or status[-1] != t.HALTED:
-        return ""
-    others = np.flatnonzero(status != t.HALTED)
-    return str(result.dates[others[-1] + 1 if others.size else 0])
 
 
 def wiped_out(result: Result) -> str:

@@ -9,7 +9,7 @@ from backtester.report import words as w
 
 
 class Figure(NamedTuple):
-    """One figure of a run."""
+    """One figure of a run. A book that is out of the market has no risk: what it would win has no better side."""
 
     label: str
     key: str  # in the metrics
@@ -20,18 +20,18 @@ class Figure(NamedTuple):
 RETURN_AND_RISK = (
     Figure("total return", "total_return", w.signed, 1),
     Figure("CAGR", "cagr", w.signed, 1),
-    Figure("volatility", "volatility", w.percent, -1),
-    Figure("downside deviation", "downside_deviation", w.percent, -1),
-    Figure("max drawdown", "max_drawdown", w.percent, -1),
+    Figure("volatility", "volatility", w.percent),
+    Figure("downside deviation", "downside_deviation", w.percent),
+    Figure("max drawdown", "max_drawdown", w.percent),
     Figure("Sharpe ratio", "sharpe", w.plain, 1),
     Figure("Sortino ratio", "sortino", w.plain, 1),
     Figure("Calmar ratio", "calmar", w.plain, 1),
     Figure("Omega ratio", "omega", w.plain, 1),
     Figure("tail ratio", "tail_ratio", w.plain, 1),
-    Figure("stability", "stability", w.plain, 1),
+    Figure("stability", "stability", w.plain),
     Figure("up sessions", "hit_rate", w.percent, 1),
     Figure("best session", "best_session", w.signed),
-    Figure("worst session", "worst_session", w.signed, 1),
+    Figure("worst session", "worst_session", w.signed),
     Figure("VaR 95 %", "var_95", w.percent),
     Figure("CVaR 95 %", "cvar_95", w.percent),
     Figure("skewness", "skew", w.plain),
@@ -45,11 +45,13 @@ TRADING = (
     Figure("round trips", "trades", w.count),
     Figure("open round trips", "trades_open", w.count),
     Figure("round trips won", "trade_hit_rate", w.percent, 1),
-    Figure("their profit factor", "trade_profit_factor", w.plain, 1),
+    Figure("round-trip profit factor", "trade_profit_factor", w.plain, 1),
 )
 BOOK = (
     Figure("gross exposure", "exposure_gross", w.percent),
     Figure("net exposure", "exposure_net", w.signed),
+    Figure("largest gross exposure", "exposure_gross_max", w.percent),
+    Figure("least cash", "cash_min", w.money),
     Figure("effective names", "effective_names", w.one),
     Figure("largest weight", "largest_weight", w.percent),
 )
@@ -61,14 +63,33 @@ LEGS = (
     ("names", Figure("long", "names_long", w.one), Figure("short", "names_short", w.one)),
 )
 BENCHMARK = (
-    Figure("its CAGR", "benchmark_cagr", w.signed),
-    Figure("its volatility", "benchmark_volatility", w.percent),
-    Figure("its Sharpe ratio", "benchmark_sharpe", w.plain),
+    Figure("sessions compared", "benchmark_sessions", w.count),
+    Figure("benchmark CAGR", "benchmark_cagr", w.signed),
+    Figure("benchmark volatility", "benchmark_volatility", w.percent),
+    Figure("benchmark Sharpe ratio", "benchmark_sharpe", w.plain),
     Figure("alpha", "alpha", w.signed, 1),
     Figure("beta", "beta", w.plain),
     Figure("correlation", "correlation", w.plain),
     Figure("tracking error", "tracking_error", w.percent),
     Figure("information ratio", "information_ratio", w.plain, 1),
+)
+# What was held, and when.
+HELD = (
+    Figure("first position", "first_position", w.text),
+    Figure("sessions before position", "sessions_before_position", w.count),
+    Figure("sessions with a position", "sessions_invested", w.count),
+    Figure("Sharpe once invested", "sharpe_invested", w.plain, 1),
+    Figure("volatility once invested", "volatility_invested", w.percent),
+    Figure("halted since", "halted_since", w.text),
+)
+# Label, key of ``settings["signal_quality"]``, form.
+SIGNAL: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("mean rank IC", "rank_ic", w.fine),
+    ("standard error of the rank IC", "standard_error", w.fine),
+    ("sessions above 0", "above_zero", w.percent),
+    ("sessions compared", "sessions", w.count),
+    ("symbols scored", "scored", w.percent),
+    ("sessions scored", "sessions_scored", w.count),
 )
 # From what the positions earned to what was left: label, key, and the side on which it counts.
 GROSS_TO_NET = (

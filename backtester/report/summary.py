@@ -11,7 +11,7 @@ from rich.text import Text
 
 from backtester.engine.types import L_EQUITY
 from backtester.report import figures as f
-from backtester.report import layout
+from backtester.report import layout, notes
 from backtester.report import words as w
 from backtester.report.facts import families, summarise
 from backtester.report.monthly import month_table
@@ -57,7 +57,7 @@ class Summary:
         wide = width >= _TWO_COLUMNS
         inner = half if wide else width
         left = [self._returns(inner), self._benchmark(inner), self._falls(inner)]
-        right = [self._trading(inner), self._legs(), self._costs()]
+        right = [self._trading(inner), self._legs(), self._costs(), self._signal(inner), self._earned(inner)]
         body: list[Sequence[Text]] = [self._without(), self._trips(width)]
         if wide:
             body.append(layout.side_by_side(layout.stacked(left), layout.stacked(right)))
@@ -79,20 +79,8 @@ class Summary:
         lines = [Text(facts["name"], style="bold"), *layout.paragraph(", ".join([span, *size]), width)]
         for label, said in _terms(settings):
             lines += layout.paragraph(said, width, label=label.ljust(_LABEL))
-        if facts["no_fill"]:
-            lines += layout.paragraph(f"no fill: {facts['no_fill']}.", width, "red")
-        if facts["flattered_by"]:
-            lines += layout.paragraph("Flattered by: " + "; ".join(facts["flattered_by"]) + ".", width, "yellow")
-        if facts["wiped_out"]:
-            lines += layout.paragraph(
-                f"Wiped out on {facts['wiped_out']}: no equity is left, and ratios leave the sessions after it out.",
-                width,
-                "red",
-            )
-        if facts["halted_since"]:
-            lines += layout.paragraph(
-                f"Halted since {facts['halted_since']}: positions are closed and nothing else is ordered.", width, "red"
-            )
+        for text, style in notes.head(facts):
+            lines += layout.paragraph(text, width, style)
         return lines
 
     def _curve(self, width: int, levels: str) -> list[Text]:
@@ -186,8 +174,11 @@ class Summary:
         shown = f.pairs(f.TRADING, metrics) + f.pairs(f.BOOK, metrics)
         lines = layout.grid(shown, width)
         if metrics["first_position"]:
-            before = w.sessions(metrics["sessions_before_position"])
-            lines += layout.paragraph(f"first position {metrics['first_position']}, {before} before it", width, "dim")
+            before, held = w.sessions(metrics["sessions_before_position"]), w.sessions(metrics["sessions_invested"])
+            said = [f"first position {metrics['first_position']}, {before} before it, {held} with a position"]
+            if metrics["exposure_gross_max_date"]:
+                said.append(f"gross exposure was largest on {metrics['exposure_gross_max_date']}")
+            lines += layout.paragraph("; ".join(said), width, "dim")
         return layout.titled("Trading and book", lines)
 
     def _legs(self) -> list[Text]:
@@ -212,6 +203,34 @@ class Summary:
         title = f"Against the benchmark {metrics['benchmark']}"
         return layout.titled(title, layout.grid(f.pairs(f.BENCHMARK, metrics), width))
 
+    def _signal(self, width: int) -> list[Text]:
+        """How well the scores ordered what followed."""
+        told = self._facts["settings"].get("signal_quality")
+        if not told:
+            return []
+        horizon = told["horizon"]
+        pairs = [(label, form(told[key])) for label, key, form in f.SIGNAL]
+        said = f"{w.class_name(told['source']) or 'planted in the market'}, rank IC at a horizon of {horizon:,}"
+        if horizon > 1:
+            said += f"; labels overlap, so the standard error counts every {horizon:,} sessions as one"
+        return layout.titled("Signal", [*layout.grid(pairs, width), *layout.paragraph(said, width, "dim")])
+
+    def _earned(self, width: int) -> list[Text]:
+        """Which symbols made the result."""
+        told = self._facts["contributors"]
+        if told is None:
+            return []
+        rows = [
+            (one["symbol"], w.money(one["net"]), f"{w.percent(one['share'], places=1)} of all {word}")
+            for side, word in (("best", "gains"), ("worst", "losses"))
+            for one in told[side]
+        ]
+        if not rows:
+            return []
+        lines = layout.table(("", "net", ""), rows)
+        lines += layout.paragraph(f"{told['alone']}.", width, "yellow") if told["alone"] else []
+        return layout.titled("Where the money came from", lines)
+
     def _happened(self, width: int) -> list[Text]:
         lines: list[Text] = []
         for family, counts in families(self._facts["events"]).items():
@@ -231,11 +250,13 @@ def _terms(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("strategy", settings.get("strategy")),
         ("signal", scores.get("signal")),
         ("folds", scores.get("folds")),
-        ("scores", settings.get("scores_file")),
     ):
         if told:
-            name = str(told.get("class", told.get("name", "")))
-            found.append((label, f"{name}  {w.listed(told, ('class', 'name', 'sha256'))}".strip()))
+            name = w.class_name(str(told.get("class", "")))
+            found.append((label, f"{name}  {w.listed(told, ('class',))}".strip()))
+    file = settings.get("scores_file")
+    if file:
+        found.append(("scores", f"{file['name']}  {file['known']:,} scores, SHA-256 {file['sha256'][:12]}"))
     for key, off in (("costs", "none"), ("risk", "no limits and no breakers"), ("execution", "none")):
         if key in settings:
             told = settings[key]

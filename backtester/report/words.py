@@ -35,6 +35,12 @@ def one(value: Any) -> str:
     return f"{round(number, 1) + 0.0:,.1f}" if math.isfinite(number) else _odd(number)
 
 
+def fine(value: Any) -> str:
+    """A small number with four decimals."""
+    number = _number(value)
+    return f"{round(number, 4) + 0.0:,.4f}" if math.isfinite(number) else _odd(number)
+
+
 def money(value: Any) -> str:
     """An amount without decimals; below 1,000 with two."""
     number = _number(value)
@@ -79,6 +85,18 @@ def listed(settings: Mapping[str, Any], skip: Sequence[str] = ()) -> str:
     )
 
 
+def class_name(name: str) -> str:
+    """A class of the packages that come along as a config names it: ``strategies:Reversal``."""
+    module, _, kind = name.rpartition(":")
+    package = module.partition(".")[0]
+    return f"{package}:{kind}" if package in ("strategies", "signals") else name
+
+
+def short_hash(text: str) -> str:
+    """The first 12 digits of a SHA-256; any other text as it is."""
+    return text[:12] if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
+
+
 def _setting(value: Any) -> str:
     if isinstance(value, Mapping):
         return "(" + listed(value) + ")"
@@ -89,7 +107,7 @@ def _setting(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return f"{value:,.0f}" if abs(value) >= 10_000 and value == round(value) else f"{value:g}"
-    return str(value)
+    return short_hash(class_name(str(value)))
 
 
 def _number(value: Any) -> float:

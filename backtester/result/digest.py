@@ -52,6 +52,7 @@ def record_hash(result: Result) -> str:
     if result.benchmark is not None:
         _text(digest, result.benchmark.name)
         _array(digest, result.benchmark.returns)
+        _array(digest, result.benchmark.sessions)
     return digest.hexdigest()
 
 

@@ -111,7 +111,9 @@ def tables(result: Result) -> dict[str, pa.Table]:
             | {name: parts.trade_f[:, k] for k, name in enumerate(TRIPS)}
         )
     if result.benchmark is not None:
-        written["benchmark"] = pa.table({"date": every, "return": result.benchmark.returns})
+        written["benchmark"] = pa.table(
+            {"date": every, "return": result.benchmark.returns, "sessions": result.benchmark.sessions}
+        )
     return written
 
 
@@ -214,9 +216,9 @@ def assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
     if run["attributed"]:
         attribution = _attribution(_Reader(path, "legs"), _Reader(path, "trades"), symbols, dates)
     if run["benchmark"] is not None:
-        returns = _Reader(path, "benchmark")
-        returns.sessions(dates)
-        benchmark = Benchmark(run["benchmark"], returns.numbers("return"))
+        beside = _Reader(path, "benchmark")
+        beside.sessions(dates)
+        benchmark = Benchmark(run["benchmark"], beside.numbers("return"), beside.numbers("sessions"))
     return {
         "name": run["name"],
         "dates": dates,

@@ -9,7 +9,7 @@
 | `resting.parquet` | the orders of the next trading day |
 | `legs.parquet` | what each side of the book did, a row a session |
 | `trades.parquet` | a row a round trip, with what it takes to make `Result.trades` |
-| `benchmark.parquet` | the benchmark's returns, where there is one |
+| `benchmark.parquet` | the benchmark's returns and the sessions that each goes over, where there is one |
 
 The tables spell out dates and names, so that any Parquet reader can use them, and still hold every number of the tape
 to the bit: a loaded run is checked against its hashes.

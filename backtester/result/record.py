@@ -41,7 +41,8 @@ class Result:
             ``"execution"`` hold the fields of their classes.
         source: the market data, or its fingerprint. A fingerprint takes longer than a run, so it is taken on demand.
         cash: equity before the first session.
-        benchmark: its name and its returns (T,), NaN where they are not known; None: there is none.
+        benchmark: its name, its returns (T,), NaN where they are not known, and the sessions (T,) that each goes over;
+            None: there is none.
         without_breakers: the figures of the same run without breakers, where one tripped and `backtester.run` made that
             run too; else None. No part of what makes two results equal.
         parts: what each side and each round trip earned; None: taken from the tape and the market data on demand, and
@@ -77,8 +78,9 @@ class Result:
         object.__setattr__(self, "tape", tape)
         object.__setattr__(self, "resting_orders", Resting(**rest))
         if self.benchmark is not None:
-            returns = _frozen(self.benchmark.returns, np.float64)
-            object.__setattr__(self, "benchmark", Benchmark(self.benchmark.name, returns))
+            name, returns, sessions = self.benchmark
+            frozen = Benchmark(name, _frozen(returns, np.float64), _frozen(sessions, np.int64))
+            object.__setattr__(self, "benchmark", frozen)
         if self.parts is not None:
             object.__setattr__(self, "parts", self.parts.frozen())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,14 +32,27 @@ def check_aside(rows: Iterable[Refused], keep: int) -> list[Problem]:
         rows: the rows, in the order of the quarantine.
         keep: examples to keep of each kind; the first ones.
     """
-    groups: dict[str, list[Refused]] = {}
+    groups: dict[str, _Group] = {}
     for row in rows:
-        groups.setdefault(_kind(row), []).append(row)
-    return [_problem(kind, groups[kind], keep) for kind in KINDS if kind in groups]
+        group = groups.setdefault(_kind(row), _Group())
+        group.count += 1
+        group.symbols.add(_field(row, "symbol"))
+        if len(group.first) < keep:
+            group.first.append(row)
+    return [_problem(kind, groups[kind]) for kind in KINDS if kind in groups]
 
 
-def read_aside(path: Path) -> list[Refused]:
-    """The rows of a ``quarantine.csv``.
+@dataclass
+class _Group:
+    """Rows of one kind: there may be millions of them."""
+
+    count: int = 0
+    symbols: set[str] = field(default_factory=set)
+    first: list[Refused] = field(default_factory=list)
+
+
+def read_aside(path: Path) -> Iterator[Refused]:
+    """The rows of a ``quarantine.csv``, one after the other.
 
     Raises:
         DataError: It cannot be read, or is no such file.
@@ -48,7 +62,8 @@ def read_aside(path: Path) -> list[Refused]:
             reader = csv.reader(stream)
             if tuple(next(reader, ())) != COLUMNS:
                 raise DataError(f"{path} is damaged: its columns are not {', '.join(COLUMNS)}; import again.")
-            return [Refused(table, file, int(number), *rest) for table, file, number, *rest in reader]
+            for table, file, number, *rest in reader:
+                yield Refused(table, file, int(number), *rest)
     except (OSError, ValueError, TypeError, csv.Error) as error:
         if isinstance(error, DataError):
             raise
@@ -64,12 +79,11 @@ def _kind(row: Refused) -> str:
     return "unusable_extras" if row.table in ("sectors", "extra") else "unusable_entries"
 
 
-def _problem(kind: str, rows: list[Refused], keep: int) -> Problem:
+def _problem(kind: str, group: _Group) -> Problem:
     what = KINDS[kind]
-    symbols = sorted({symbol for row in rows if (symbol := _field(row, "symbol"))})
     return Problem(
-        kind, what.severity, len(rows), what.unit, what.explanation, what.advice, tuple(symbols),
-        tuple(_example(row) for row in rows[:keep]),
+        kind, what.severity, group.count, what.unit, what.explanation, what.advice, tuple(sorted(group.symbols - {""})),
+        tuple(_example(row) for row in group.first),
     )  # fmt: skip
 
 

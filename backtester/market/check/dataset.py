@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backtester.errors import DataError
 from backtester.market import store
 from backtester.market.check.aside import read_aside
 from backtester.market.check.calendars import Exchange
 from backtester.market.check.moves import Mask
 from backtester.market.check.panel import Progress, check_panel
-from backtester.market.check.report import CheckReport
+from backtester.market.check.report import CheckReport, several
 from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.tables import read_parquet
+
+# Endings of files that are imported, not loaded.
+_TEXT = (".csv", ".csv.gz", ".tsv", ".txt", ".zip", ".gz")
 
 
 def check_dataset(
@@ -38,6 +43,7 @@ def check_dataset(
         ConfigError: As in `check_panel`.
     """
     folder = Path(path)
+    refuse_others(folder)
     panel = load_panel(folder)
     if not folder.is_dir():
         return check_panel(panel, exchange=exchange, examples=examples, progress=progress)
@@ -48,10 +54,50 @@ def check_dataset(
         exchange,
         inferred=inferred_ends(panel, manifest),
         unpriced=unpriced_members(folder, panel) if store.MEMBERS in manifest["files"] else None,
+        declared=declared_absent(manifest),
         fingerprint=manifest["fingerprint"],
         examples=examples,
         progress=progress,
     )
+
+
+def refuse_others(path: Path) -> None:
+    """Say of what is often taken for a dataset what it is, and what to do with it.
+
+    Raises:
+        DataError: `path` is a file of bars that is to be imported, a folder of such files or of datasets, a run, or an
+            empty folder.
+    """
+    named = shlex.quote(str(path))
+    to_import = "python -m backtester data import {} --basis BASIS --out DIR"
+    if path.is_file() and path.name.lower().endswith(_TEXT):
+        raise DataError(
+            f"{path} is a file to import, not a dataset: `{to_import.format(named)}` makes one and checks it. BASIS is "
+            "as_traded, split_adjusted or total_return."
+        )
+    if not path.is_dir() or (path / store.MANIFEST).exists():
+        return
+    if (path / "run.json").exists():
+        raise DataError(
+            f"{path} is a run, not a dataset: `python -m backtester report {named}` shows it. Give the dataset that it "
+            "ran on."
+        )
+    inside = sorted(child for child in path.iterdir() if child.is_dir() and store.is_dataset(child))
+    if inside:
+        some = ", ".join(map(str, inside[:3])) + (", ..." if inside[3:] else "")
+        raise DataError(f"{path} is no dataset; it holds {several(len(inside), 'dataset')}: {some}. Give one of them.")
+    if not any(path.iterdir()):
+        raise DataError(f"{path} is an empty folder. Import files into it: `{to_import.format('FILE...')}`.")
+    raise DataError(
+        f"{path} is no dataset: it has no {store.MANIFEST}. If it holds files of bars, import them into another "
+        f"folder, which checks them too: `{to_import.format(named)}`. BASIS is as_traded, split_adjusted "
+        "or total_return."
+    )
+
+
+def declared_absent(manifest: dict[str, Any]) -> tuple[str, ...]:
+    """Columns that the import was told the files do not have."""
+    return ("open", "volume") if manifest.get("close_only") else ()
 
 
 def inferred_ends(panel: Panel, manifest: dict[str, Any]) -> list[str]:

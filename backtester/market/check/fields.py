@@ -35,7 +35,7 @@ def check_fields(panel: Panel, keep: int) -> tuple[Presence, dict[str, Places], 
 
     Returns:
         Where bars are; places of ``missing_*``, ``outside_range``, ``far_range`` and ``zero_volume``; and the columns
-        that are not known for any bar.
+        that are not known for any bar, or are zero throughout.
     """
     sessions, n = panel.shape
     first, last = np.full(n, sessions), np.full(n, -1)
@@ -54,7 +54,8 @@ def check_fields(panel: Panel, keep: int) -> tuple[Presence, dict[str, Places], 
         _extend(first, last, bar, rows.start)
         for name in BARS:
             if not known_ever[name]:
-                known_ever[name] = not unknown[name].all()
+                # A volume of zero throughout is none.
+                known_ever[name] = bool((bars[name] > 0).any())
         if int(has.sum()) != int(full.sum()):
             priced = bar & ~unknown["close"]
             lost = {name: unknown[name] & priced for name in BARS} | {"close": bar & unknown["close"]}

@@ -39,6 +39,21 @@ KINDS: dict[str, Kind] = {
         "Rows of actions, endings or members could not be used. A run would go on as if they did not exist.",
         f"{_MEND}; each row stands in quarantine.csv with its reason.",
     ),
+    # What is not there at all, or there twice.
+    "absent_close": Kind(
+        "error",
+        "columns",
+        "No bar has a close: nothing can be valued, ranked or sized.",
+        "Look whether the column goes by a name that the import did not recognise, and import again.",
+    ),
+    "copied_session": Kind(
+        "error",
+        "sessions",
+        "Many bars, or all, say what they said the session before, volume included: they were copied. A strategy that "
+        "decides on the first would be filled at an open that it has seen.",
+        "If it was a holiday, remove the rows of that date from the source file; otherwise fetch that day again, or "
+        "remove the copies (a gap, which a backtest survives). Then import again.",
+    ),
     # Prices that move as no market does.
     "bad_tick": Kind(
         "error",
@@ -81,6 +96,26 @@ KINDS: dict[str, Kind] = {
         "wrong one out, or list the missing split.",
     ),
     # What is incomplete or unlikely.
+    "absent_open": Kind(
+        "warning",
+        "columns",
+        "No bar has an open: an order for the open never fills.",
+        'Run with fills at the close (fill = "close"), or look whether the column goes by a name that the import did '
+        "not recognise.",
+    ),
+    "absent_volume": Kind(
+        "warning",
+        "columns",
+        "No bar has a volume above zero: no symbol is tradable on any day, so nothing is ranked or bought.",
+        "Give volumes, or state one for all bars with `data import ... --assume-volume SHARES`.",
+    ),
+    "same_bars": Kind(
+        "warning",
+        "pairs",
+        "Two symbols have the same opens, closes and volumes: one security under two names, which counts twice in "
+        "every rank, weight and limit.",
+        "Leave one of them out of the source file; after a change of ticker, keep one symbol for both times.",
+    ),
     "extreme_return": Kind(
         "warning",
         "returns",
@@ -243,7 +278,8 @@ KINDS: dict[str, Kind] = {
         "warning",
         "holes",
         "More than 11 calendar days without any session: longer than any exchange's usual holidays.",
-        "Fetch the days between; name the exchange to see which are missing (`data check DIR --exchange XNYS`).",
+        "Fetch the days between; name the exchange to see which are missing (`data check DIR --exchange XNYS`). Where "
+        "a date looks wrong, correct or remove its rows in the source file.",
     ),
     # What is good to know.
     "missing_bars": Kind(
@@ -261,8 +297,9 @@ KINDS: dict[str, Kind] = {
     "absent_column": Kind(
         "note",
         "columns",
-        "A column is not known for any bar.",
-        "Nothing, if the source does not have it; without opens or volumes nothing can be traded.",
+        "A column is not known for any bar: a high or a low, or what the import was told that the files do not have.",
+        'Nothing for highs and lows. Without opens run with fills at the close (fill = "close"); without volumes no '
+        "symbol is tradable.",
     ),
     "zero_volume": Kind(
         "note",

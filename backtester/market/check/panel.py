@@ -10,6 +10,7 @@ from backtester.market.actions import Ints
 from backtester.market.check.aside import check_aside
 from backtester.market.check.calendars import Exchange, check_weekdays, exchange_days
 from backtester.market.check.collect import Places
+from backtester.market.check.copies import check_copies
 from backtester.market.check.fields import Presence, check_fields
 from backtester.market.check.jumps import check_moves
 from backtester.market.check.kinds import KINDS
@@ -36,6 +37,7 @@ _CALENDAR = ("missing_session", "extra_session")
 _LISTS = ("unpriced_member",)
 
 
+@np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore")  # a price may be 1e-308
 def check_panel(
     panel: Panel,
     quarantine: Iterable[Refused] | None = None,
@@ -43,6 +45,7 @@ def check_panel(
     *,
     inferred: Collection[str] | None = None,
     unpriced: Iterable[tuple[str, int]] | None = None,
+    declared: Collection[str] = (),
     fingerprint: str | None = None,
     examples: int = 5,
     progress: Progress | None = None,
@@ -59,6 +62,7 @@ def check_panel(
         inferred: symbols whose ending the import inferred; None: not known, all endings count as given.
         unpriced: symbols that the membership names and that have no bars, each with its number of sessions as a member
             within the panel; None: not known.
+        declared: columns that the import was told the files do not have; that they are absent is a note then.
         fingerprint: of the dataset that the panel comes from.
         examples: at most so many of each kind, the worst first.
         progress: called as ``progress("checking", steps done, steps)``.
@@ -86,10 +90,10 @@ def check_panel(
         found += check_aside(quarantine, examples)
     step("bars")
     presence, places, absent = check_fields(panel, examples)
-    if absent:
-        found.append(_absent(absent, presence, examples))
+    found += _absent(absent, declared, presence, examples)
     step("sessions")
     places |= _sessions(panel, presence, examples)
+    places |= check_copies(panel, examples)
     step("moves")
     listed = check_listed(panel, presence.first, presence.last, examples)
     places |= {
@@ -180,12 +184,19 @@ def _against_exchange(panel: Panel, days: np.ndarray, places: dict[str, Places],
     ]  # fmt: skip
 
 
-def _absent(columns: list[str], presence: Presence, keep: int) -> Problem:
-    what = KINDS["absent_column"]
-    shown = tuple(Example(None, None, name, None, f"unknown in all {presence.bars:,} bars") for name in columns[:keep])
-    return Problem(
-        "absent_column", what.severity, len(columns), what.unit, what.explanation, what.advice, (), shown
-    )  # fmt: skip
+def _absent(columns: list[str], declared: Collection[str], presence: Presence, keep: int) -> list[Problem]:
+    """Columns that are not known for any bar: one problem a kind."""
+    kinds: dict[str, list[str]] = {}
+    for name in columns:
+        grave = name in ("open", "close", "volume") and name not in declared
+        kinds.setdefault(f"absent_{name}" if grave else "absent_column", []).append(name)
+    out = []
+    for kind, names in kinds.items():
+        what = KINDS[kind]
+        lost = "no volume above zero" if names == ["volume"] else "unknown"
+        shown = tuple(Example(None, None, name, None, f"{lost} in all {presence.bars:,} bars") for name in names[:keep])
+        out.append(Problem(kind, what.severity, len(names), what.unit, what.explanation, what.advice, (), shown))
+    return out
 
 
 def _unpriced(names: list[tuple[str, int]], keep: int) -> list[Problem]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 SEVERITIES = ("error", "warning", "note")
@@ -14,6 +15,8 @@ _HEADINGS = {
     "note": "NOTES: usually harmless, but good to know",
 }
 FORMAT = 1
+# Examples of a kind in the short report.
+_FEW = 3
 
 
 class Example(NamedTuple):
@@ -72,6 +75,8 @@ class CheckReport:
             f"{several(self.sessions, 'session')}{span}, prices {self.basis}, for {len(self.checked)} kinds of "
             f"problem: {found[0]}, {found[1]} and {found[2]} found. "
         )
+        if not self.bars:
+            return text + "There is no bar, so there is nothing to backtest. Nothing was altered."
         if self.count("error"):
             errors = ", ".join(f"{one.kind} {one.count:,}" for one in self.problems if one.severity == "error")
             return (
@@ -80,7 +85,31 @@ class CheckReport:
             )
         if self.count("warning"):
             return text + "No error; look at the warnings, most have a reason. Nothing was altered."
-        return text + "Nothing stands in the way of a backtest. Nothing was altered."
+        if self.problems:
+            return text + "No error and no warning; the notes say what else there is to know. Nothing was altered."
+        return text + "Nothing was found that stands in the way of a backtest. Nothing was altered."
+
+    def brief(self, folder: str, width: int = 100) -> list[str]:
+        """The report in short, for the end of an import: few examples, and of notes one line a kind.
+
+        Args:
+            folder: the dataset's, which the last line says how to check.
+            width: columns to fill.
+        """
+        out = _wrapped(self.summary(), "", width)
+        for severity in ("error", "warning"):
+            some = [problem for problem in self.problems if problem.severity == severity]
+            if some:
+                out += ["", *_wrapped(_HEADINGS[severity], "", width)]
+            for problem in some:
+                few = replace(problem, examples=problem.examples[:_FEW])
+                out += ["", *_problem_lines(few, width)]
+        notes = [problem for problem in self.problems if problem.severity == "note"]
+        if notes:
+            out += ["", *_wrapped(_HEADINGS["note"], "", width), ""]
+            out += [line for one in notes for line in _wrapped(f"{_counted(one)}. {one.explanation}", "", width, "  ")]
+        more = "More of it, and what was not checked" if self.skipped else "More of it"
+        return [*out, "", f"{more}: python -m backtester data check {shlex.quote(folder)}"]
 
     def lines(self, width: int = 100) -> list[str]:
         """The report for a terminal: the summary, then the kinds by severity with examples and advice."""
@@ -126,11 +155,16 @@ def _problem_from(content: Mapping[str, Any]) -> Problem:
     return Problem(**given)
 
 
-def _problem_lines(problem: Problem, width: int) -> list[str]:
+def _counted(problem: Problem) -> str:
+    """The kind and how often: ``long_gap: 3 gaps of 2 symbols``."""
     count = several(problem.count, problem.unit[:-1], problem.unit)
     if problem.symbols and problem.unit != "symbols":
         count += f" of {several(len(problem.symbols), 'symbol')}"
-    out = [f"{problem.kind}: {count}", *_wrapped(problem.explanation, "  ", width)]
+    return f"{problem.kind}: {count}"
+
+
+def _problem_lines(problem: Problem, width: int) -> list[str]:
+    out = [_counted(problem), *_wrapped(problem.explanation, "  ", width)]
     shown = [_example_cells(example) for example in problem.examples]
     wide = [max((len(cells[k]) for cells in shown), default=0) for k in range(3)]
     for cells in shown:

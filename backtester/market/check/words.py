@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from backtester.market.check.collect import Places
+from backtester.market.check.copies import repeats
 from backtester.market.check.kinds import KINDS
 from backtester.market.check.report import Example, Problem, names_of, number, several
 from backtester.market.panel import Panel
 
 Place = Mapping[str, Any]  # row, col, size and the facts of its kind
 Said = tuple[str | None, Any, str]  # column, value, detail
+
+# No exchange has bars before this date.
+FIRST_DATE = np.datetime64("1800-01-01")
+# Symbols named of a session.
+_NAMED = 5
 
 
 def describe(kind: str, places: Places, panel: Panel) -> Problem | None:
@@ -190,9 +196,28 @@ def _only(detail: str) -> Callable[[Place, Panel], Said]:
 
 
 def _hole(place: Place, panel: Panel) -> Said:
-    row = place["row"]
-    days = int((panel.dates[row] - panel.dates[row - 1]).astype(int))
-    return None, None, f"{days} calendar days after the session of {panel.dates[row - 1]}"
+    day, before = panel.dates[place["row"]], panel.dates[place["row"] - 1]
+    # The latest date is that of tomorrow here, which is today somewhere else.
+    wrong = [date for date in (before, day) if date < FIRST_DATE or date > np.datetime64("today", "D") + 1]
+    if wrong:
+        said = " and ".join(f"{date} looks wrong" for date in wrong)
+        return None, None, f"the date {said}: before {FIRST_DATE} or after today"
+    return None, None, f"{int((day - before).astype(int)):,} calendar days after the session of {before}"
+
+
+def _copied(place: Place, panel: Panel) -> Said:
+    row = int(place["row"])
+    names = names_of(panel.symbols, np.flatnonzero(repeats(panel, row)).tolist())
+    some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    text = f"{place['same']:,} of {place['bars']:,} bars are those of {panel.dates[row - 1]}: {some}"
+    return None, None, text
+
+
+def _twin(place: Place, panel: Panel) -> Said:
+    text = (
+        f"the bars of {panel.symbols[place['twin']]} in {place['same']:,} of {place['bars']:,} sessions that both have"
+    )
+    return None, None, text
 
 
 _DATELESS = ("empty_symbol", "never_member")
@@ -227,6 +252,8 @@ _SAY: dict[str, Callable[[Place, Panel], Said]] = {
     "extra_session": _only(""),
     "weekend_session": _only(""),
     "session_hole": _hole,
+    "copied_session": _copied,
+    "same_bars": _twin,
     "zero_volume": _zero_volume,
     "action_without_bar": _action,
 }

@@ -1,0 +1,79 @@
+"""What a run of the command line notes beside its settings: the check of its data, and how good its scores are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backtester.errors import DataError
+
+if TYPE_CHECKING:
+    from backtester.market.panel import Panel
+
+_DIGITS = 6  # decimals that are kept: the record of a run is the same wherever the last bits differ
+
+
+def data_check(dataset: Path) -> dict[str, dict[str, int]] | None:
+    """What the check of a dataset found: ``errors`` and ``warnings``, each kind with its count; None: not checked.
+
+    A check of other data (the folder's tables were replaced since) counts as none.
+    """
+    from backtester.market import store
+
+    try:
+        found = json.loads((dataset / store.CHECK).read_text(encoding="utf-8"))
+        if found["fingerprint"] != store.read_manifest(dataset)["fingerprint"]:
+            return None
+        return {
+            f"{severity}s": {one["kind"]: int(one["count"]) for one in found["problems"] if one["severity"] == severity}
+            for severity in ("error", "warning")
+        }
+    except (DataError, OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: str) -> dict[str, Any]:
+    """How well scores ordered what followed, as plain numbers for the record of a run; None is unknown.
+
+    Args:
+        panel: the market.
+        scores: (T, N), or a DataFrame of dates by symbols.
+        horizon: sessions of the labels.
+        fill: the price that labels run from and to, that of the orders.
+        source: the class of the signal or the name of the file; ``""``: the scores came with the market.
+
+    Returns:
+        ``source``; ``horizon``; ``rank_ic``, the mean of `bt.rank_ic` of scores and labels over ``sessions``, those in
+        which it is known; ``standard_error``, ``std / sqrt(sessions / horizon)``, since labels of a horizon ``h``
+        overlap; ``above_zero``, the share of these sessions; ``scored``, the share of the members that can be ordered
+        which have a score, over ``sessions_scored``, those with any score.
+    """
+    import backtester as bt
+    from backtester.inputs import align_scores
+
+    given = align_scores(scores, panel)
+    assert given is not None
+    followed = bt.labels(panel, None, horizon, fill=fill)  # type: ignore[arg-type]
+    ic = bt.rank_ic(given, followed)
+    ic = ic[np.isfinite(ic)]
+    eligible, known = panel.member & panel.tradable, np.isfinite(given)
+    rows = known.any(axis=1)
+    could = int(eligible[rows].sum())
+    error = float(ic.std(ddof=1) / np.sqrt(ic.size / horizon)) if ic.size > 1 else None
+    return {
+        "source": source,
+        "horizon": horizon,
+        "rank_ic": _rounded(float(ic.mean()) if ic.size else None),
+        "standard_error": _rounded(error),
+        "above_zero": _rounded(float((ic > 0.0).mean()) if ic.size else None),
+        "sessions": int(ic.size),
+        "scored": _rounded(float((known & eligible)[rows].sum() / could) if could else None),
+        "sessions_scored": int(rows.sum()),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)

@@ -1,0 +1,114 @@
+"""What the command line notes in the record of a run: the check of its data, and how good its scores were."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_cli import CONFIG, call
+from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+
+import backtester as bt
+from backtester.cli import noted
+from backtester.cli.config import parse_config
+from backtester.cli.running import make_run
+from backtester.market.ingest import import_files
+
+LONG_ONLY = """
+[data]
+path = "{path}"
+
+[strategy]
+class = "strategies:Reversal"
+long = 3
+short = 3
+"""
+
+
+def dataset(out: str) -> Path:
+    """60 sessions of 12 symbols; one bar of the first is ten times too high."""
+    made = bt.synthetic(12, 60, 1).panel
+    table = pd.DataFrame({"date": np.repeat(made.dates, 12), "symbol": np.tile(made.symbols, 60)})
+    for name in ("open", "high", "low", "close", "volume"):
+        table[name] = getattr(made, name).ravel()
+    table.loc[12 * 30, ["open", "high", "low", "close"]] *= 10.0
+    table.to_csv("bars.csv", index=False)
+    import_files("bars.csv", out, basis="as_traded")
+    return Path(out)
+
+
+def test_a_run_says_what_the_check_of_its_data_found() -> None:
+    folder = dataset("data")
+    checked = json.loads((folder / "check.json").read_text())
+    errors = {one["kind"]: one["count"] for one in checked["problems"] if one["severity"] == "error"}
+    assert errors
+    Path("run.toml").write_text(LONG_ONLY.format(path="data"))
+    text = " ".join(call("run", "run.toml", "--out", "runs/one").output.split())
+    kind, count = next(iter(errors.items()))
+    assert f"Data: the check found errors ({kind} {count}" in text
+    settings = bt.Result.load("runs/one").settings
+    assert settings["data_check"]["errors"] == errors
+    assert json.loads(call("report", "one", "--json").stdout)["data_check"].startswith("the check found errors")
+    (folder / "check.json").unlink()
+    assert "Data: not checked" in call("run", "run.toml", "--out", "runs/two").output
+    assert bt.Result.load("runs/two").settings["data_check"] is None
+    shown = " ".join(call("compare", "one", "two").output.split())
+    assert f"one: data: the check found errors ({kind}" in shown
+    assert "two: data: not checked." in shown
+
+
+def test_a_check_of_other_data_is_none() -> None:
+    folder = dataset("data")
+    assert noted.data_check(folder) is not None
+    found = json.loads((folder / "check.json").read_text())
+    for odd in (json.dumps(found | {"fingerprint": "0" * 64}), "{}", "[]", "no json"):
+        (folder / "check.json").write_text(odd)
+        assert noted.data_check(folder) is None
+    assert noted.data_check(Path("nowhere")) is None
+
+
+def test_a_synthetic_market_has_no_check() -> None:
+    assert "data_check" not in make_run(parse_config(CONFIG, Path("small.toml"))).result.settings
+
+
+def test_how_good_scores_are() -> None:
+    market = bt.synthetic(12, 60, 1, rank_ic=0.2)
+    panel, scores = market.panel, market.score.copy()
+    scores[:10] = np.nan
+    scores[10:, :3] = np.nan
+    found = noted.signal_quality(panel, scores, 3, "open", "x")
+    eligible = (panel.member & panel.tradable)[10:]
+    ic = bt.rank_ic(scores, bt.labels(panel, None, 3))
+    ic = ic[np.isfinite(ic)]
+    assert ic.size == 60 - 10 - 4  # the last four rows have no label from the open of t+1 to that of t+4
+    assert found == {
+        "source": "x",
+        "horizon": 3,
+        "rank_ic": pytest.approx(ic.mean(), abs=1e-6),
+        "standard_error": pytest.approx(ic.std(ddof=1) * np.sqrt(3) / np.sqrt(46), abs=1e-6),
+        "above_zero": pytest.approx((ic > 0).mean(), abs=1e-6),
+        "sessions": 46,
+        "scored": pytest.approx(eligible[:, 3:].sum() / eligible.sum(), abs=1e-6),
+        "sessions_scored": 50,
+    }
+    nothing = noted.signal_quality(panel, np.full(panel.shape, np.nan), 1, "open", "x")
+    assert (nothing["rank_ic"], nothing["standard_error"], nothing["above_zero"], nothing["scored"]) == (None,) * 4
+    assert (nothing["sessions"], nothing["sessions_scored"]) == (0, 0)
+
+
+def test_the_quality_of_scores_is_in_the_record() -> None:
+    planted = make_run(parse_config(CONFIG, Path("small.toml"))).result
+    assert planted.settings["signal_quality"]["source"] == ""
+    signal = '\n[signal]\nclass = "signals:Reversal"\nlookback = 5\nhorizon = 2\ncache = false\n'
+    Path("signal.toml").write_text(CONFIG + signal)
+    text = " ".join(call("run", "signal.toml", "--out", "runs/one").output.split())
+    assert "signals:Reversal, rank IC at a horizon of 2; labels overlap" in text
+    loaded = bt.Result.load("runs/one")
+    made = bt.Scores.from_parquet("runs/one/scores.parquet")
+    panel = bt.synthetic(24, 90, 3).panel
+    aligned = made.frame.reindex(index=pd.DatetimeIndex(panel.dates.astype("datetime64[s]")), columns=panel.symbols)
+    expected = noted.signal_quality(panel, aligned, 2, "open", "signals:Reversal")
+    assert loaded.settings["signal_quality"] == expected
