@@ -45,7 +45,8 @@ def shortable(s: Settings, symbol: str, day: date) -> bool:
 def short_room(shares: float, lot: float) -> float:
     """How much of a holding may be sold, where all that is asked for would leave a short position."""
     held = max(0.0, shares)
-    return math.floor(held / lot + 1e-9) * lot if lot > 0 else held
+    whole = math.floor(held / lot + 1e-9) * lot if lot > 0 else held
+    return held if abs(held - whole) <= 1e-12 * held else whole
 
 
 def commission_due(s: Settings, plain: float, notional: float) -> float:

@@ -313,6 +313,11 @@ def test_list() -> None:
     assert f"{bt.Result.load('runs/second').metrics['sharpe']:.2f}" in output
     (Path("runs") / "second" / "metrics.json").write_text("{")
     assert "damaged" in call("list", "runs").output
+    for command in (["report", "second"], ["compare", "small", "second"]):  # they say so too, and show the figures
+        finished = call(*command, "--json")
+        assert "Note: second: metrics.json cannot be read; the figures shown are computed" in finished.stderr
+        assert '"sharpe"' in finished.stdout
+    assert not call("report", "small").stderr
     Path("empty").mkdir()
     assert "no runs in empty" in call("list", "empty").output
 

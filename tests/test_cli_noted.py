@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -101,6 +102,8 @@ def test_how_good_scores_are() -> None:
 
 def test_the_quality_of_scores_is_in_the_record() -> None:
     planted = make_run(parse_config(CONFIG, Path("small.toml"))).result
+    without = {key: value for key, value in planted.settings.items() if key != "signal_quality"}
+    assert dataclasses.replace(planted, settings=without) == planted  # a run in Python does not note it
     assert planted.settings["signal_quality"]["source"] == ""
     signal = '\n[signal]\nclass = "signals:Reversal"\nlookback = 5\nhorizon = 2\ncache = false\n'
     Path("signal.toml").write_text(CONFIG + signal)

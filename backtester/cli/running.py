@@ -116,7 +116,8 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             raise StrategyError(f"{error} {hint}") from error
         raise
     if options["scores"] is not None:
-        name = given.file.name if given is not None else config.signal.class_name if config.signal is not None else ""
+        signal_name = "" if config.signal is None else Path(config.signal.class_name).name  # the same from every folder
+        name = signal_name if given is None else given.file.name
         extra["signal_quality"] = noted.signal_quality(
             panel, options["scores"], 1 if signal is None else signal.horizon, config.execution.fill, name
         )

@@ -132,7 +132,9 @@ def fill_moment(state, market, rules, tape, t, moment, prices):
         side = math.copysign(1.0, wanted)
         quantity = wanted if abs(wanted) <= room * (1.0 + FRACTION) else side * room
         if some_barred and table[barred_row, i] == 1.0 and -quantity > max(0.0, shares[i]) * (1.0 + FRACTION):
-            saleable = cut(max(0.0, shares[i]), lot)
+            held = max(0.0, shares[i])
+            saleable = cut(held, lot)
+            saleable = saleable if difference(held, saleable) != 0.0 else held  # no rounding is left behind
             if saleable < -quantity:
                 quantity, reason = -saleable, E_WAITS_SHORT
                 if saleable == 0.0:

@@ -39,9 +39,13 @@ def content_hash(result: Result) -> str:
 
 
 def record_hash(result: Result) -> str:
-    """SHA-256, as hex, of everything else that a saved run holds: ledger, events, resting orders, settings."""
+    """SHA-256, as hex, of everything else that a saved run holds: ledger, events, resting orders, settings.
+
+    Not of ``signal_quality``, which follows from the data, the scores and the settings, and only some runs note.
+    """
     digest = hashlib.sha256()
-    _text(digest, [result.name, result.cash, result.symbols, result.sector_names, result.settings])
+    settings = {key: value for key, value in result.settings.items() if key != "signal_quality"}
+    _text(digest, [result.name, result.cash, result.symbols, result.sector_names, settings])
     _text(digest, result.panel_fingerprint)
     _array(digest, result.dates.astype("datetime64[D]").astype(np.int64))
     for table in (result.tape.ledger, result.tape.event_i, result.tape.event_f, *result.resting_orders):

@@ -38,7 +38,8 @@ class Result:
         tape: ledger, fills, events and orders, cut to what was used. Columns as in ``engine.types``.
         resting_orders: the orders that rest after the last session.
         settings: every setting of the run as plain JSON data. ``"costs"`` and ``"risk"`` (None: off) and
-            ``"execution"`` hold the fields of their classes.
+            ``"execution"`` hold the fields of their classes. ``"signal_quality"``, where the command line notes it, is
+            no part of what makes two results equal.
         source: the market data, or its fingerprint. A fingerprint takes longer than a run, so it is taken on demand.
         cash: equity before the first session.
         benchmark: its name, its returns (T,), NaN where they are not known, and the sessions (T,) that each goes over;
