@@ -118,10 +118,10 @@ def test_files_are_short():
 def test_public_surface():
     assert sorted(backtester.__all__) == [
         "BacktesterError", "Book", "COST_PRESETS", "Cancel", "ConfigError", "Costs", "DataError", "Decision",
-        "Execution", "Fill", "Fills", "Fold", "Folds", "Halt", "Order", "Panel", "Ranking", "Rates", "Rearm", "Result",
-        "RiskLimits", "RunError", "Scores", "Signal", "SignalError", "Simulation", "Strategy", "StrategyError", "Target",
-        "Tier", "Universe", "View", "Weighting", "labels", "load_panel", "rank_ic", "rank_long_short", "run", "synthetic",
-        "trailing_volatility", "walk_forward",
+        "Execution", "Fill", "Fills", "Fold", "Folds", "Halt", "Order", "Panel", "Ranking", "Rates", "Rearm",
+        "Result", "RiskLimits", "RunError", "Scores", "Signal", "SignalError", "Simulation", "Strategy",
+        "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "labels", "load_panel", "rank_ic",
+        "rank_long_short", "run", "synthetic", "trailing_volatility", "walk_forward",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 

@@ -205,6 +205,10 @@ def test_a_planted_score_is_not_mixed_with_a_signal() -> None:
             ["--set signal.class", "signal has no class Momentum", "the module 'signals'"],
         ),
         (["signal.class=strategies:Momentum"], ["strategies:Momentum is no Signal"]),
+        (
+            ["signal.class=signals:Estimator", "signal.estimator=sklern.linear_model:Ridge"],
+            ["--set signal.estimator", "Did you mean 'sklearn'?"],
+        ),
         (["signal.sead=3"], ["--set signal.sead: there is no such argument", "Did you mean 'seed'?"]),
         (["signal.class=signals:Momentum", "signal.lookback=0"], ["--set signal.lookback", "lookback is 0"]),
         (["folds=off"], ["own.toml:4: [signal]: ", "folds"]),
