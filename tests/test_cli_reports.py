@@ -222,6 +222,21 @@ def test_settings_of_which_only_some_runs_have_the_section() -> None:
     }
 
 
+def test_long_settings_have_a_paragraph_a_run() -> None:
+    told = [{"strategy": {"class": "my.rules:Fast", "days": 5, "names": 10}}, {"strategy": {"class": "my.rules:Slow"}}]
+    lines = [line.plain for line in Comparison([make_result(settings=one) for one in told], ["a", "b"]).lines(45)]
+    first = lines.index("strategy")
+    assert lines[first + 1 : first + 3] == ["  1  my.rules:Fast, days 5, names 10", "  2  my.rules:Slow"]
+
+
+def test_the_rank_ic_of_scores_is_compared() -> None:
+    with_scores = make_result(settings=make_result().settings | {"signal_quality": {"rank_ic": 0.0213}})
+    found = compare([with_scores, make_result()])
+    assert found["metrics"]["rank_ic"] == [0.0213, None]
+    assert "signal_quality" not in " ".join(found["differing_settings"])
+    assert "rank_ic" not in compare([make_result(), other_result()])["metrics"]
+
+
 def test_a_halt_and_errors_in_the_data_are_said_beside_other_runs() -> None:
     halted = make_result(settings=make_result().settings | {"data_check": {"errors": {"bad_tick": 14}, "warnings": {}}})
     active = make_result(tape=empty_result(6).tape)

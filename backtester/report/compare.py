@@ -22,6 +22,7 @@ _ABSENT = "absent"
 _FIGURES = (
     *f.MAIN[:1],
     *f.RETURN_AND_RISK,
+    f.Figure("mean rank IC", "rank_ic", w.fine, 1),
     *f.TRADING,
     *f.BOOK,
     *f.HELD,
@@ -51,10 +52,9 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
     """
     facts = [summarise(result) for result in results]
     called = list(names or [result.name for result in results])
+    known = [_figures(fact) for fact in facts]
     figures = {
-        one.key: [fact["metrics"].get(one.key) for fact in facts]
-        for one in _FIGURES
-        if any(one.key in fact["metrics"] for fact in facts)
+        one.key: [some.get(one.key) for some in known] for one in _FIGURES if any(one.key in some for some in known)
     }
     best = {one.key: _best(figures[one.key], one.better) for one in _FIGURES if one.key in figures and one.better}
     return {
@@ -144,7 +144,12 @@ class Comparison:
             return layout.titled("Settings that differ", layout.table(header, rows))
         lines = [Text(", ".join(f"run {name}" for name in names), style="dim")]
         for key, *values in rows:
-            lines += layout.paragraph(", ".join(values), width, label=f"{key}  ")
+            if any(", " in value for value in values):  # a class with its arguments: a paragraph each
+                lines.append(Text(key, style="dim"))
+                for name, value in zip(names, values, strict=True):
+                    lines += layout.paragraph(value, width, label=f"  {name}  ")
+            else:
+                lines += layout.paragraph(", ".join(values), width, label=f"{key}  ")
         return layout.titled("Settings that differ", lines)
 
 
@@ -169,6 +174,13 @@ def _warnings(results: Sequence[Result]) -> list[str]:
     if len({one.content_hash for one in results}) < len(results):
         found.append("At least two of the runs have the same orders and fills.")
     return found
+
+
+def _figures(fact: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a run, with the rank IC of its scores where it had any."""
+    quality = fact["settings"].get("signal_quality")
+    metrics: dict[str, Any] = fact["metrics"]
+    return metrics | ({"rank_ic": quality["rank_ic"]} if quality else {})
 
 
 def _of_runs(names: Sequence[str], facts: Sequence[dict[str, Any]]) -> list[str]:
