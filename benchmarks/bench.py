@@ -32,6 +32,7 @@ RESULTS = HERE / "results" / "latest.json"
 PAGE = HERE / "RESULTS.md"
 
 PATHS = ("orders", "orders_rust", "order_func", "order_func_hook", "flexible_hook")
+IMPORTS = ("parquet", "csv")
 TOLERANCE = 1e-9
 
 Report = dict[str, Any]
@@ -113,6 +114,8 @@ class Bench:
             report["duel"] = self.duel(fastest, 1 if self.quick else 3)
         command = [sys.executable, str(HERE / "commands.py"), *(["--quick"] if self.quick else [])]
         report["commands"] = self._child(command, None)
+        command = [sys.executable, str(HERE / "ingest.py"), *(["--quick"] if self.quick else []), "--only", *IMPORTS]
+        report["imports"] = self._child(command, None)["imports"]
         return report
 
 

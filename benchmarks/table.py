@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ingest import BARS
+
 Report = dict[str, Any]
+IMPORTS = {"parquet": "Parquet", "csv": "CSV"}
 
 
 class Row(NamedTuple):
@@ -84,6 +87,16 @@ def rows_of(report: Report) -> list[Row]:
                 "",
                 None,
             ),
+        )
+    for kind, found in report["imports"].items():
+        rate, memory = found["rows_per_second"], found["worst_beyond_output_bytes"]
+        rows.append(
+            Row(
+                f"import of {found['rows'] / 1e6:.1f} M rows from {IMPORTS[kind]}, every check included, two cores",
+                f"{rate / 1e6:.1f} M rows/s, {memory / 1e9:.1f} GB beyond the output",
+                f"at least {BARS[kind] / 1e6:g} M, under 2 GB",
+                rate >= BARS[kind] and memory < 2e9,
+            )
         )
     rows.append(_seconds("`import backtester`, new process", commands, "import_seconds", 0.9))
     rows.append(_seconds("`run` on W1 from Parquet, new process, compiled before", commands, "run_seconds", 4.0))
