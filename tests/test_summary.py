@@ -343,6 +343,14 @@ def test_a_run_that_trips_tells_of_the_other_one() -> None:
     assert "total return -20.00 % +20.00 %" in one_line(printed(result, 60))
 
 
+def test_a_run_that_trips_says_where_the_other_one_is_missing() -> None:
+    close = np.repeat(np.where(np.arange(40) < 20, 50.0, 40.0)[:, None], 3, axis=1)
+    result = bt.run(panel(close), Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50), cash=1e6, costs=None)
+    assert breakers(result)
+    assert result.without_breakers is None
+    assert "no figures without breakers: bt.run(..., counterfactual=True)" in one_line(printed(result, 60))
+
+
 def test_a_wiped_out_account_is_said() -> None:
     ledger = make_result().tape.ledger.copy()
     ledger[3:, t.L_EQUITY] = [-10.0, -12.0, -12.0]

@@ -58,7 +58,7 @@ class Summary:
         inner = half if wide else width
         left = [self._returns(inner), self._benchmark(inner), self._falls(inner)]
         right = [self._trading(inner), self._legs(), self._costs(), self._signal(inner), self._earned(inner)]
-        body: list[Sequence[Text]] = [self._without(), self._trips(width)]
+        body: list[Sequence[Text]] = [self._without(width), self._trips(width)]
         if wide:
             body.append(layout.side_by_side(layout.stacked(left), layout.stacked(right)))
             body.append(self._months(width))
@@ -94,9 +94,12 @@ class Summary:
             return [line.append(f"  {amounts}", style="not dim default")]
         return [Text(sparkline(self._equity, width, levels), style="cyan"), Text(amounts)]
 
-    def _without(self) -> list[Text]:
+    def _without(self, width: int) -> list[Text]:
         """The main figures with the breakers and without them, where one tripped."""
         other = self._facts["without_breakers"]
+        if other is None and self._facts["breakers"]:
+            missing = "There are no figures without breakers: bt.run(..., counterfactual=True) makes that run too."
+            return layout.paragraph(missing, width)
         if other is None:
             return []
         metrics = self._facts["metrics"]
