@@ -11,7 +11,8 @@ A dataset folder holds
     check.json           what the check found
     manifest.json        format, basis, counts, what was stated and assumed, hashes
 
-The tables and their hashes depend on the content of the input alone: not on the order of its rows, on time or place.
+The tables and their hashes depend on the content of the input alone: not on the order of its rows, on time or place
+(but for rows dated in the future, which cannot be used until then).
 """
 
 from __future__ import annotations
