@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from accounting import check_accounts
 from attribution import check_attribution
+from command_line import CONFIG
 
 from backtester.run import Simulation
 
@@ -21,3 +24,24 @@ def law_6(monkeypatch):
         return result
 
     monkeypatch.setattr(Simulation, "finish", checked)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user(tmp_path_factory):
+    """Keep panels and scores of the suite out of the user's cache folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BACKTESTER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """An empty cache for a test."""
+    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    """An empty current folder for a test, with a config."""
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(CONFIG)

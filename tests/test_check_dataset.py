@@ -26,9 +26,7 @@ from backtester.market.ingest import import_files
 DAYS = np.busday_offset(np.datetime64("2020-01-02"), np.arange(12))
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def rows(symbol: str, first: int = 0, stop: int = 12) -> list[str]:

@@ -11,55 +11,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
-from typer.testing import Result as Finished
+from command_line import CONFIG, ROOT, call, only_run, refused
 
 import backtester as bt
 from backtester.cli import demo
-from backtester.cli.app import app
 
-ROOT = Path(__file__).resolve().parents[1]
-
-CONFIG = """\
-[data]
-synthetic = { symbols = 24, sessions = 90, seed = 3 }
-
-[strategy]
-class = "strategies:RankedLongShort"
-long = 5
-short = 5
-
-[run]
-name = "small"
-"""
-
-
-@pytest.fixture(autouse=True)
-def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("small.toml").write_text(CONFIG)
-
-
-def call(*arguments: str, code: int = 0) -> Finished:
-    finished = CliRunner().invoke(app, list(arguments))
-    shown = f"{finished.output}\n{finished.exception!r}"
-    assert finished.exit_code == code, shown
-    if code == 0:
-        assert finished.exception is None, shown
-    return finished
-
-
-def refused(*arguments: str) -> str:
-    """What is printed when a command fails as it should: one message, no traceback."""
-    text = " ".join(call(*arguments, code=1).stderr.split())
-    assert text.startswith("Error: ")
-    assert "Traceback" not in text
-    return text
-
-
-def only_run() -> Path:
-    (found,) = Path("runs").iterdir()
-    return found
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_run_prints_a_summary_and_saves_the_run() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_cli import CONFIG, call, only_run, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+from command_line import CONFIG, call, only_run, refused
 
 import backtester as bt
 from backtester.cli.config import read_config
 from backtester.errors import ConfigError
 from backtester.portfolio import rates
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 SYMBOL = bt.synthetic(24, 90, 3).panel.symbols[3]
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 import typer.main
-from test_cli import CONFIG, call, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+from command_line import CONFIG, call, refused
 
 from backtester.cli.app import app
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 BARS = "date,symbol,open,high,low,close,volume\n2020-01-02,A,1,1,1,1,5\n2020-01-03,A,1,1,1,1,5\n"
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_cli import CONFIG, call
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+from command_line import CONFIG, call
 
 import backtester as bt
 from backtester.cli import noted
 from backtester.cli.config import parse_config
 from backtester.cli.running import make_run
 from backtester.market.ingest import import_files
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 LONG_ONLY = """
 [data]

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import CONFIG, call, refused
+from results import empty_result, make_result
 from rich.console import Console
-from test_cli import CONFIG, call, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
-from test_result import empty_result, make_result
 
 import backtester as bt
 from backtester.cli.listing import list_runs, print_runs
@@ -22,6 +21,8 @@ from backtester.engine.types import L_EQUITY
 from backtester.report import layout
 from backtester.report.compare import Comparison, compare, differing
 from backtester.report.facts import summarise
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def as_json(*arguments: str) -> Any:

@@ -6,10 +6,12 @@ import hashlib
 from pathlib import Path
 
 import pandas as pd
-from test_cli import CONFIG, call, only_run, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+import pytest
+from command_line import CONFIG, call, only_run, refused
 
 import backtester as bt
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_scores_that_cannot_be_used() -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from test_cli import ROOT, call, only_run, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+from command_line import ROOT, call, only_run, refused
 
 import backtester as bt
 import signals
@@ -51,7 +50,7 @@ class Own(bt.Signal):
 
 
 @pytest.fixture(autouse=True)
-def _a_cache_of_its_own(_in_a_folder_of_its_own: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_cache_of_its_own(own_folder: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache" / "panels"))
     Path("trend.toml").write_text(CONFIG)
     Path("own.py").write_text(OWN)

@@ -19,9 +19,7 @@ from backtester.market.ingest import import_files
 DAYS = [f"2020-01-{day:02d}" for day in range(2, 12)]
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def lines(*symbols: str) -> list[str]:

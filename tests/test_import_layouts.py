@@ -19,9 +19,7 @@ from backtester.market.ingest import ImportReport, import_files
 FIELDS = ("open", "high", "low", "close", "volume")
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def market() -> pd.DataFrame:

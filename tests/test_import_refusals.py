@@ -16,10 +16,7 @@ from backtester.market import store
 from backtester.market.dataset import load_panel
 from backtester.market.ingest import import_files
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 BAD_FILES: dict[str, tuple[bytes, str]] = {

@@ -19,10 +19,7 @@ from backtester.errors import DataError
 from backtester.market.day_text import PENDING, read_day
 from backtester.market.ingest import import_files
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def dated(tmp_path: Path, *days: str, **more: Any) -> list[str]:

@@ -17,13 +17,6 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real data is not 
 Place = tuple[str | None, str | None]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BACKTESTER_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 @pytest.fixture(scope="module")
 def sp500_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = DATA / "sp500_2013_2018", tmp_path_factory.mktemp("sp500") / "data"

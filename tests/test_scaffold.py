@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_cli import ROOT, call, refused
-from test_cli import _in_a_folder_of_its_own as _in_a_folder_of_its_own
+from command_line import ROOT, call, refused
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_new_strategy_runs_at_once_and_is_never_overwritten() -> None:

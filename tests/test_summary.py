@@ -12,51 +12,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import WIDTHS, long_run, one_line, printed, tripped
+from results import empty_result, make_result
 from rich.console import Console
-from small import DATES, Does, panel
-from test_result import empty_result, make_result
+from small import DATES, Does
 
 import backtester as bt
 from backtester.cli.output import to_plain
 from backtester.engine import types as t
-from backtester.portfolio.settings import Costs, Execution, RiskLimits
 from backtester.report import figures as f
 from backtester.report import layout, words
-from backtester.report.facts import breakers, count_events, families, summarise, without_breakers
-from backtester.report.flatter import flattering
+from backtester.report.facts import count_events, summarise
 from backtester.report.monthly import month_table
 from backtester.report.spark import ASCII, BLOCKS, can_show, sparkline
 from backtester.report.summary import Summary, print_summary
 from backtester.result import Result
-
-WIDTHS = (40, 50, 60, 72, 80, 100, 120, 160, 200)
-
-
-def printed(result: Result, width: int = 100) -> str:
-    console = Console(width=width, record=True, file=io.StringIO(), legacy_windows=False)
-    print_summary(result, console)
-    return console.export_text()
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def settings(costs: Costs | None = None, risk: RiskLimits | None = None, **execution: Any) -> dict[str, Any]:
-    return {
-        "costs": None if costs is None else dataclasses.asdict(costs),
-        "risk": None if risk is None else dataclasses.asdict(risk),
-        "execution": dataclasses.asdict(Execution(**execution)),
-    }
-
-
-def long_run(**options: Any) -> Result:
-    """Three symbols over 90 sessions, the first held long and the second short; they rise and fall a little."""
-    days = np.arange(90)
-    close = np.column_stack([50 + np.sin(days / 5), 20 + np.cos(days / 7), 30 + days / 30])
-    return bt.run(
-        panel(close), Does(lambda view: np.array([0.5, -0.5, 0.0]), every=10), cash=1e6, **options
-    )  # fmt: skip
 
 
 def test_a_page_with_everything() -> None:
@@ -131,115 +101,6 @@ def test_what_json_cannot_hold_is_made_plain() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("chosen", "note"),
-    [
-        (settings(Costs(), fill="same_close"), "fills at the price it was decided on"),
-        (settings(Costs(), size_at="fill"), "sized with the price they fill at"),
-        (settings(None), "trading and financing are free"),
-        (settings(Costs(commission_bps=0)), "no commission"),
-        (settings(Costs(slippage_bps=0)), "no slippage"),
-        (settings(Costs(borrow_rate=0)), "borrowing shares is free"),
-        (settings(Costs(debit_rate=0)), "borrowing cash is free"),
-        (settings(Costs()), "orders of any size fill, at no worse price"),
-        (settings(Costs(impact=0.5)), "orders of any size fill"),
-        (settings(Costs(), volume_cap=0.1, cap_on="session"), "knows the volume of its own session"),
-        (settings(Costs(), lot=0), "fractional shares"),
-        (settings(Costs()), "no risk limits"),
-        (settings(Costs()) | {"market": {"basis": "split_adjusted", "dividends": 0}}, "no dividends in the data"),
-        (settings(Costs()) | {"market": {"endings": 0, "members": False}}, "no stock ever leaves the market"),
-    ],
-)
-def test_what_flatters_a_result_is_said(chosen: dict[str, Any], note: str) -> None:
-    assert any(note in found for found in flattering(chosen))
-    ledger = make_result().tape.ledger.copy()
-    ledger[:, t.L_SHORT] = 1.0  # or what concerns shorts would be left out
-    result = make_result(settings=chosen, tape=make_result().tape._replace(ledger=ledger))
-    for width in (60, 300):
-        assert note in one_line(printed(result, width))
-
-
-def test_what_concerns_shorts_is_left_out_where_nothing_was_short() -> None:
-    free = settings(Costs(borrow_rate=0)) | {"market": {"basis": "as_traded", "dividends": 0}}
-    assert "borrowing shares is free" in flattering(free)
-    assert "no dividends in the data: longs receive none, shorts pay none" in flattering(free)
-    assert "no dividends in the data: shorts pay none" in flattering(free, longs=False)
-    assert "borrowing shares is free" not in flattering(free, shorted=False)
-    assert not any("dividends" in said for said in flattering(free, shorted=False))
-    never_short = make_result(settings=free)
-    assert "borrowing shares is free" not in summarise(never_short)["flattered_by"]
-    assert summarise(never_short)["leaves_out"] == ["dividends: longs receive none"]
-    assert "Leaves out: dividends: longs receive none." in one_line(printed(never_short))
-    ledger = never_short.tape.ledger.copy()
-    ledger[2, t.L_SHORT] = 100.0
-    once_short = make_result(settings=free, tape=never_short.tape._replace(ledger=ledger))
-    assert "borrowing shares is free" in summarise(once_short)["flattered_by"]
-    assert summarise(once_short)["leaves_out"] == []
-    assert "Leaves out" not in printed(once_short)
-
-
-def test_rates_by_symbol_are_no_free_rates() -> None:
-    costs = dataclasses.asdict(Costs(slippage_bps=0, borrow_rate=0))
-    told = settings(Costs()) | {"costs": costs}
-    assert {"no slippage", "borrowing shares is free"} <= set(flattering(told))
-    costs |= {
-        "slippage_bps": {"default": 0.0, "symbols": {}, "table": None, "tiers": [{"rate": 2.0, "min_price": 0.0}]},
-        "borrow_rate": {"default": 0.0, "symbols": {"GME": 0.3}, "tiers": []},
-    }
-    assert not {"no slippage", "borrowing shares is free"} & set(flattering(told))
-    costs["borrow_rate"] = {"default": 0.0, "symbols": {"GME": 0.0}, "tiers": [{"rate": 0.0, "min_price": 5.0}]}
-    assert "borrowing shares is free" in flattering(told)
-    costs["borrow_rate"] |= {"table": {"rows": 3, "symbols": 1, "sha256": "0" * 64}}
-    assert "borrowing shares is free" not in flattering(told)
-
-
-def test_a_list_of_what_cannot_be_shorted_counts() -> None:
-    costs = dataclasses.asdict(Costs())
-    note = "every stock can be sold short"
-    for nothing in ((), [], {"rows": 0, "symbols": 0, "sha256": "0" * 64}):
-        told = settings(Costs()) | {"costs": costs | {"not_shortable": nothing}}
-        assert note in flattering(told)
-        assert note not in flattering(told, shorted=False)
-    stocks = tuple(f"S{k}" for k in range(505))
-
-    def said(listed: Any) -> list[str]:
-        told = settings(Costs()) | {"costs": costs | {"not_shortable": listed}}
-        return [one for one in flattering(told, symbols=stocks) if "sold short" in one]
-
-    nearly = ["all but 1 of 505 stocks can be sold short"]
-    assert said(["S7", "ELSE"]) == nearly  # a symbol that the panel does not have is none of its stocks
-    assert said({"rows": 9, "symbols": 4, "symbols_left_out": 3, "sha256": "0" * 64}) == nearly
-    assert said(["ELSE"]) == said({"rows": 1, "symbols": 1, "symbols_left_out": 1, "sha256": "0" * 64}) == [note]
-    assert said(stocks[:50]) == ["all but 50 of 505 stocks can be sold short"]
-    assert said(stocks[:51]) == []  # 51 of 505 are more than a tenth
-
-
-def test_the_record_of_a_run_says_what_the_data_leave_out() -> None:
-    assert long_run().settings["market"] == {
-        "basis": "as_traded", "splits": 0, "dividends": 0, "endings": 0, "members": False,
-    }  # fmt: skip
-    assert {"no stock ever leaves the market", "no dividends in the data: longs receive none, shorts pay none"} <= set(
-        summarise(long_run())["flattered_by"]
-    )
-
-
-def test_a_halt_that_lasts_is_said() -> None:
-    assert summarise(make_result())["halted_since"] == "2024-01-05"
-    assert summarise(empty_result(3))["halted_since"] == summarise(empty_result())["halted_since"] == ""
-
-
-def test_careful_settings_flatter_nothing() -> None:
-    def careful(**costs: float) -> dict[str, Any]:
-        chosen = settings(Costs(**costs), RiskLimits(), volume_cap=0.1)
-        if "not_shortable" in chosen["costs"]:
-            chosen["costs"]["not_shortable"] = ("GME",)
-        return chosen
-
-    stocks = ("AMC", "GME")
-    for chosen in (careful(), careful(commission_bps=0, commission_min=1)):
-        assert flattering(chosen, symbols=stocks, gross=2.0) == []
-
-
 def test_a_run_without_a_fill_says_why() -> None:
     def why(**changes: Any) -> str:
         text = one_line(printed(dataclasses.replace(empty_result(3), **changes), width=200))
@@ -264,91 +125,6 @@ def test_the_first_position_is_shown() -> None:
     text = one_line(printed(make_result(tape=make_result().tape._replace(ledger=ledger))))
     assert "first position 2024-01-02, 1 session before it, 5 sessions with a position" in text
     assert "first position" not in printed(make_result())
-
-
-def tripped(**numbers: tuple[float, float, float]) -> Result:
-    """A handmade result with breakers, one a day from the second day on, and a re-arming as ``rearmed``."""
-    names = [name for name, _, _ in t.EVENTS]
-    rows = [(day, names.index(name), -1) for day, name in enumerate(numbers, 1)]
-    tape = make_result().tape._replace(
-        event_i=np.array(rows, np.int32).reshape(-1, 3), event_f=np.array(list(numbers.values()))
-    )
-    return make_result(tape=tape)
-
-
-def test_each_trip_is_shown_with_date_cause_and_numbers() -> None:
-    result = tripped(
-        halt_daily_loss=(1010.0, 949.4, 0.05), rearmed=(1010.0, 990.0, 0.0), halt_drawdown=(1000.0, 750.0, 0.25)
-    )
-    first, second = breakers(result)
-    assert (first["date"], first["event"], first["active_again"]) == ("2024-01-02", "halt_daily_loss", "2024-01-03")
-    assert (first["value"], first["limit"], first["equity"]) == (pytest.approx(0.06), 0.05, 949.4)  # 60.6 of 1,010
-    assert first["cause"] == "the session lost 6.00 %; the limit is 5.00 %"
-    assert second["cause"] == "equity is below its peak by 25.00 %; the limit is 25.00 %"
-    assert second["active_again"] == ""
-    wide, narrow = one_line(printed(result)), one_line(printed(result, 40))
-    assert "2024-01-02 halt daily loss 6.00 % 5.00 % 949.40 2024-01-03" in wide
-    assert "2024-01-04 halt drawdown 25.00 % 25.00 % 750 not yet" in wide
-    assert "the session lost 6.00 %; the limit is 5.00 %, equity 949.40, active again 2024-01-03" in narrow
-    assert families(count_events(result))["breakers"] == {"halt_daily_loss": 1, "halt_drawdown": 1, "rearmed": 1}
-
-
-def test_guards_are_breakers_too() -> None:
-    names = [name for name, _, _ in t.EVENTS]
-    if "guard_gross" not in names:
-        pytest.skip("the engine has no guards yet")
-    result = tripped(guard_gross=(2.5, 990.0, 2.0), guard_equal_scores=(12.0, 990.0, 0.0))
-    gross, equal = breakers(result)
-    assert gross["cause"] == "gross exposure is 250.00 %; the limit is 200.00 %"
-    assert equal["cause"] == "all 12 scores are equal"
-    assert math.isnan(equal["limit"])
-    assert "guard equal scores 12 - 990 not yet" in one_line(printed(result))
-
-
-def test_many_trips_are_counted() -> None:
-    code = [name for name, _, _ in t.EVENTS].index("halt_daily_loss")
-    tape = make_result().tape._replace(
-        event_i=np.array([(k % 6, code, -1) for k in range(40)], np.int32),
-        event_f=np.tile([1000.0, 900.0, 0.05], (40, 1)),
-    )
-    text = printed(make_result(tape=tape))
-    assert "and 28 more" in text
-    assert text.count("10.00 %  5.00 %") == 12
-    assert len(summarise(make_result(tape=tape))["breakers"]) == 40
-
-
-def test_the_run_without_breakers_stands_beside_it() -> None:
-    assert without_breakers(make_result()) is None
-    assert "without" not in printed(make_result())
-    other = dict(make_result().metrics) | {"total_return": 0.25, "end_equity": 1250.0, "sharpe": math.nan}
-    result = make_result(without_breakers=other)
-    assert summarise(result)["without_breakers"]["total_return"] == 0.25
-    for width in (50, 100):
-        text = one_line(printed(result, width))
-        assert "What the breakers did with breakers without" in text
-        assert "equity at the end 1,015 1,250" in text
-        assert "total return +1.50 % +25.00 %" in text
-
-
-def test_a_run_that_trips_tells_of_the_other_one() -> None:
-    days = np.arange(40)
-    close = np.column_stack([50.0 - 10.0 * (days >= 20) + 20.0 * (days >= 30), 20.0 + 0.0 * days, 30.0 + 0.0 * days])
-    hold = Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50)
-    result = bt.run(panel(close), hold, cash=1e6, costs=None, counterfactual=True)
-    assert [trip["event"] for trip in breakers(result)] == ["halt_daily_loss"]
-    without = summarise(result)["without_breakers"]
-    # A fifth is lost when 50 becomes 40; without the breaker 40 becomes 60, a fifth more than in the beginning.
-    assert result.metrics["total_return"] == pytest.approx(-0.2, abs=1e-9)
-    assert without["total_return"] == pytest.approx(0.2, abs=1e-9)
-    assert "total return -20.00 % +20.00 %" in one_line(printed(result, 60))
-
-
-def test_a_run_that_trips_says_where_the_other_one_is_missing() -> None:
-    close = np.repeat(np.where(np.arange(40) < 20, 50.0, 40.0)[:, None], 3, axis=1)
-    result = bt.run(panel(close), Does(lambda view: np.array([1.0, 0.0, 0.0]), every=50), cash=1e6, costs=None)
-    assert breakers(result)
-    assert result.without_breakers is None
-    assert "no figures without breakers: bt.run(..., counterfactual=True)" in one_line(printed(result, 60))
 
 
 def test_a_wiped_out_account_is_said() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import one_line, printed
+from results import make_result
 from small import Does, panel
-from test_result import make_result
-from test_summary import one_line, printed
 
 import backtester as bt
 from backtester.engine import types as t

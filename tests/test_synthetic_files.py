@@ -23,10 +23,7 @@ from backtester.market.synthetic_files import write_synthetic
 SMALL: dict[str, Any] = {"symbols": 20, "sessions": 150, "seed": 5}
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache of panels of its own."""
-    monkeypatch.setenv("BACKTESTER_CACHE", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize("kind", KINDS)

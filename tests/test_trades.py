@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from attribution import check_attribution
+from results import empty_result, make_result
 from small import DATES, panel, run
-from test_result import empty_result, make_result
 
 import backtester as bt
 from backtester.engine import legs as lg
