@@ -41,10 +41,10 @@ HALTS = [
         events=[
             (2, "halt_daily_loss", None, 10_000, 9_450, 0.05),
             (3, "waits_no_price", "A", -500, -500, 0),
-            (3, "rearmed", None, 10_000, 8_950, 0),
+            (3, "rearmed", None, 10_000, 8_950, 1),
             (3, "halt_daily_loss", None, 9_450, 8_950, 0.05),
             (3, "cancelled", "A", -500, 0, 0),
-            (4, "rearmed", None, 8_950, 9_000, 0),
+            (4, "rearmed", None, 8_950, 9_000, 1),
         ],
         ledger={(2, "status"): HALTED, (3, "status"): HALTED, (4, "status"): ACTIVE},
     ),
@@ -59,11 +59,11 @@ HALTS = [
         events=[
             (2, "halt_daily_loss", None, 10_000, 9_400, 0.05),
             (3, "waits_volume_cap", "A", -300, -200, 0),
-            (3, "rearmed", None, 10_000, 8_800, 0),
+            (3, "rearmed", None, 10_000, 8_800, 1),
             (3, "halt_daily_loss", None, 9_400, 8_800, 0.05),
             (3, "cancelled", "A", -200, 0, 0),
             (4, "waits_volume_cap", "A", -200, -100, 0),
-            (4, "rearmed", None, 8_800, 8_800, 0),
+            (4, "rearmed", None, 8_800, 8_800, 1),
         ],
     ),
     Golden(
@@ -83,7 +83,7 @@ HALTS = [
         # 2: 10000 - 3000 * 4 = -2000 <= 0.5 * 10000. 3 and 4: compared with -2000, -2000 would be a loss.
         fills=[(1, "A", 3000, 10), (3, "A", -3000, 6)],
         equity=[10_000, 10_000, -2_000, -2_000, -2_000],
-        events=[(2, "halt_period_loss", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 0)],
+        events=[(2, "halt_period_loss", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 1)],
     ),
     Golden(
         "a book without equity that is re-armed has no peak to fall from",
@@ -93,7 +93,7 @@ HALTS = [
         # 2: 10000 - 3000 * 4 = -2000 <= 0.5 * 10000. 3 and 4: the peak is -2000, and -2000 <= 0.5 * -2000.
         fills=[(1, "A", 3000, 10), (3, "A", -3000, 6)],
         equity=[10_000, 10_000, -2_000, -2_000, -2_000],
-        events=[(2, "halt_drawdown", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 0)],
+        events=[(2, "halt_drawdown", None, 10_000, -2_000, 0.5), (3, "rearmed", None, 10_000, -2_000, 1)],
         ledger={(2, "status"): HALTED, (3, "status"): ACTIVE, (4, "status"): ACTIVE},
     ),
     Golden(
@@ -255,7 +255,7 @@ REDUCINGS = [
             TRIPPED,
             (3, "halt_daily_loss", None, 13_000, 10_200, 0.2),
             (3, "refused_halted", None, 1, 0, 0),
-            (5, "rearmed", None, 13_000, 10_200, 0),
+            (5, "rearmed", None, 13_000, 10_200, 2),
         ],
         ledger={(2, "status"): REDUCING, (3, "status"): HALTED, (4, "status"): HALTED, (5, "status"): ACTIVE},
     ),
@@ -269,10 +269,10 @@ REDUCINGS = [
         equity=[10_000, 10_000, 13_000, 13_000, 11_000, 11_000],
         events=[
             TRIPPED,
-            (3, "rearmed", None, 13_000, 13_000, 0),
+            (3, "rearmed", None, 13_000, 13_000, 1),
             (3, "guard_gross", None, 8 / 13, 13_000, 0.6),
             (3, "refused_reducing", "A", 568 - 500, 0, 0),
-            (4, "rearmed", None, 13_000, 11_000, 0),
+            (4, "rearmed", None, 13_000, 11_000, 1),
         ],
         ledger={(3, "status"): REDUCING, (4, "status"): ACTIVE},
     ),
@@ -301,9 +301,9 @@ REDUCINGS = [
         events=[
             (2, "halt_daily_loss", None, 10_000, 9_450, 0.05),
             (3, "waits_no_price", "A", -500, -500, 0),
-            (3, "rearmed", None, 10_000, 9_450, 0),
+            (3, "rearmed", None, 10_000, 9_450, 1),
             (3, "guard_stale_data", None, 1 / 2, 9_450, 0.6),
-            (4, "rearmed", None, 9_450, 9_500, 0),
+            (4, "rearmed", None, 9_450, 9_500, 1),
         ],
         ledger={(2, "status"): HALTED, (3, "status"): REDUCING, (4, "status"): ACTIVE},
     ),

@@ -40,7 +40,7 @@ BREAKERS = [
             (3, "waits_volume_cap", "A", -300, -200, 0),
             (3, "refused_halted", None),
             (4, "waits_volume_cap", "A", -200, -100, 0),
-            (4, "rearmed", None, 10_000, 9_400, 0),
+            (4, "rearmed", None, 10_000, 9_400, 2),
             (4, "replaced", "A", -100, -42, 0),
         ],
         ledger={(3, "status"): HALTED, (4, "status"): ACTIVE},

@@ -28,7 +28,7 @@ class Engine(Book):
     def break_circuits(self) -> None:
         s, held = self.settings, self.positions.values()
         if self.status != ACTIVE and s.cooldown is not None and self.t - self.tripped_on >= s.cooldown:
-            self.rearm()
+            self.rearm(s.cooldown)
         if self.status == HALTED:
             return
         self.peak = max(self.peak, self.equity)
@@ -77,10 +77,10 @@ class Engine(Book):
                 self.remove(order, "cancelled")
             held += order.shares
 
-    def rearm(self) -> None:
+    def rearm(self, cooldown: int) -> None:
         if self.status != ACTIVE:
             self.status, self.rearmed_on = ACTIVE, self.t
-            self.event("rearmed", None, self.peak, self.equity)
+            self.event("rearmed", None, self.peak, self.equity, cooldown)
             self.peak = self.equity
 
     # The decision phase (2).
@@ -102,7 +102,7 @@ class Engine(Book):
                 if weights is not None:
                     weights = {symbol: weight for symbol, weight in weights.items() if symbol not in touched}
         if ("rearm",) in instructions:
-            self.rearm()
+            self.rearm(0)
         instructions = [one for one in instructions if one != ("rearm",)]
         if self.status == HALTED:
             if weights or instructions:

@@ -67,7 +67,7 @@ def check_breakers(state, eligible, close, rules, tape, t):
     """
     cooldown = rules.i[COOLDOWN]
     if state.i[STATUS] != ACTIVE and cooldown > 0 and t - state.i[TRIPPED_ON] >= cooldown:
-        rearm(state, tape, t)
+        rearm(state, tape, t, float(cooldown))
     if state.i[STATUS] == HALTED:
         return False
     equity, previous = state.f[EQUITY], state.f[PREVIOUS_EQUITY]
@@ -92,9 +92,9 @@ def check_breakers(state, eligible, close, rules, tape, t):
 
 
 @kernel
-def rearm(state, tape, t):
-    """Back to ACTIVE; losses are counted from today's equity on."""
-    record_event(state, tape, t, E_REARMED, BOOK, state.f[PEAK], state.f[EQUITY], 0.0)
+def rearm(state, tape, t, cooldown):
+    """Back to ACTIVE, after a ``cooldown`` or (0) by the strategy; losses are counted from today's equity on."""
+    record_event(state, tape, t, E_REARMED, BOOK, state.f[PEAK], state.f[EQUITY], cooldown)
     state.i[STATUS] = ACTIVE
     state.i[REARMED_ON] = t
     state.f[PEAK] = state.f[EQUITY]

@@ -85,7 +85,7 @@ def run_decision(state, market, rules, tape, plan, t):
         if plan.order_at[k] != REARM:
             refused += 1
         elif state.i[STATUS] != ACTIVE:
-            rearm(state, tape, t)
+            rearm(state, tape, t, 0.0)
     if state.i[STATUS] == HALTED:
         if refused > 0:
             record_event(state, tape, t, E_REFUSED_HALTED, BOOK, float(refused), 0.0, 0.0)

@@ -264,7 +264,7 @@ EVENTS = (
     ("guard_stale_data", "book", "share with a fresh close, equity, limit"),
     ("guard_unscored", "book", "share without a score, equity, limit"),
     ("guard_equal_scores", "book", "scores, equity, 0"),
-    ("rearmed", "book", "peak before, peak after, 0"),
+    ("rearmed", "book", "peak before, peak after, sessions of the cooldown that ended (0: by the strategy)"),
 )
 (
     E_SPLIT,
