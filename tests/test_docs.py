@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from test_architecture import FLOORS
 
 import backtester as bt
 import signals
@@ -214,6 +215,13 @@ def test_the_architecture_names_what_exists():
     assert len(named) > 40
     places = ROOT, ROOT / "backtester"
     assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
+
+
+def test_the_architecture_names_every_room():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("## Rooms")[1].split("\n## ")[0]
+    rooms = [name for floor in FLOORS for names in floor.values() for name in names]
+    paths = [name.replace(".", "/") for name in rooms]
+    assert [path for path in paths if f"`{path}`" not in text and f"`{path}.py`" not in text] == []
 
 
 def test_the_architecture_names_every_stop():

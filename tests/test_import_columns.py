@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from vendor_files import HEADER, bars, imported, quarantined, write
+from vendor_files import DAYS, HEADER, bars, imported, lines, quarantined, write
 
 from backtester.cli.importing import read_lags
 from backtester.errors import ConfigError, DataError
@@ -16,15 +16,7 @@ from backtester.market import gather
 from backtester.market.extras import Extra
 from backtester.market.ingest import import_files
 
-DAYS = [f"2020-01-{day:02d}" for day in range(2, 12)]
-
-
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-def lines(*symbols: str) -> list[str]:
-    """A bar a day of some symbols."""
-    return [f"{day},{symbol},10,11,9,{10 + k / 10},100" for k, day in enumerate(DAYS) for symbol in symbols]
 
 
 def test_extra_files_of_different_columns_live_together(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from vendor_files import HEADER, PLAIN, bars, imported, quarantined, write
+from vendor_files import DAYS, HEADER, PLAIN, bars, imported, lines, quarantined, write
 
 from backtester.cli.importing import _ended_in_order
 from backtester.errors import DataError
@@ -23,15 +23,7 @@ from backtester.market.extras import Extra
 from backtester.market.ingest import import_files
 from backtester.market.synthetic_files import write_synthetic
 
-DAYS = [f"2020-01-{day:02d}" for day in range(2, 12)]
-
-
 pytestmark = pytest.mark.usefixtures("own_cache")
-
-
-def lines(*symbols: str) -> list[str]:
-    """A bar a day of some symbols."""
-    return [f"{day},{symbol},10,11,9,{10 + k / 10},100" for k, day in enumerate(DAYS) for symbol in symbols]
 
 
 # --- Quotes and control characters

@@ -13,6 +13,7 @@ from backtester.market.panel import Panel
 HEADER = "date,symbol,open,high,low,close,volume"
 # Names that a reader that guesses types would lose.
 TRICKY = ["1E5", "NA", "NULL", "TRUE", "nan"]
+DAYS = [f"2020-01-{day:02d}" for day in range(2, 12)]
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -39,3 +40,8 @@ def imported(tmp_path: Path, *files: Path, **more: Any) -> tuple[ImportReport, P
 
 
 PLAIN = ["2020-01-02,A,10,11,9,10.5,100", "2020-01-02,B,20,21,19,20.5,200", "2020-01-03,A,10.5,11,10,11,0"]
+
+
+def lines(*symbols: str) -> list[str]:
+    """A bar a day of some symbols."""
+    return [f"{day},{symbol},10,11,9,{10 + k / 10},100" for k, day in enumerate(DAYS) for symbol in symbols]
