@@ -131,7 +131,7 @@ def test_splits_and_dividends_are_among_them():
 
 def test_a_label_does_not_change_when_the_panel_goes_on():
     panel = bt.synthetic(15, 80, 1).panel
-    for kind in ("raw", "demeaned", "ranked"):
+    for kind in ("raw", "demeaned", "ranked", "three", "triple_barrier"):
         whole = bt.labels(panel, horizon=4, kind=kind)
         for t in (20, 50, 63, 78):
             then = bt.labels(panel.head(t), horizon=4, kind=kind)
@@ -179,6 +179,43 @@ def test_kinds():
     ranked = [1 / 3 - 0.5, 2.5 / 3 - 0.5, -0.5, 2.5 / 3 - 0.5, np.nan]
     assert row("ranked") == pytest.approx(ranked, abs=1e-15, nan_ok=True)
     assert row("up") == pytest.approx([1, 1, 0, 1, np.nan], nan_ok=True)
+    # (rank - 0.5) / 4 of the ranks above: 0.375, 0.75, 0.125, 0.75, to be held against 1/3 and 2/3
+    assert row("three") == pytest.approx([0, 1, -1, 1, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("returns", "classes"),
+    [
+        ([0.3], [0]),  # stands at 1/2
+        ([0.3, 0.1], [1, -1]),  # 3/4 and 1/4
+        ([3, 1, 2], [1, -1, 0]),  # 5/6, 1/6, 3/6
+        ([1, 1, 2], [0, 0, 1]),  # the two have rank 1.5 and stand on 1/3
+        ([1, 2, 2], [-1, 0, 0]),  # and these on 2/3
+        ([1, 2, 3, 4], [-1, 0, 0, 1]),  # 1/8, 3/8, 5/8, 7/8
+        ([1, 2, 3, 4, 5], [-1, -1, 0, 1, 1]),  # 0.1, 0.3, 0.5, 0.7, 0.9
+        ([1, 2, 3, 4, 5, 6], [-1, -1, 0, 0, 1, 1]),
+        ([2, 2, 2, 2], [0, 0, 0, 0]),  # all have the rank 2.5, (2.5 - 0.5) / 4 = 1/2
+        ([1, 1, 1, 2, 3, 4], [-1, -1, -1, 0, 1, 1]),  # the three have rank 2, (2 - 0.5) / 6 = 1/4
+        ([1, 1, 1, 1, 2], [0, 0, 0, 0, 1]),  # the four have rank 2.5, (2.5 - 0.5) / 5 = 0.4
+    ],
+)
+def test_thirds(returns, classes):
+    returns = np.asarray(returns, dtype=float)
+    opens = np.stack([np.full(len(returns), 10.0)] * 2 + [10.0 + returns])
+    panel = panel_of(opens, [f"S{k}" for k in range(len(returns))], days(3))
+    assert bt.labels(panel, [0], 1, kind="three")[0].tolist() == classes
+
+
+def test_three_with_a_band():
+    """Labels of 0.5, 0.25, 0, -0.25 and -0.5, which are exact, and an unknown one."""
+    opens = np.array([[8.0] * 6, [8.0] * 6, [12.0, 10.0, 8.0, 6.0, 4.0, np.nan]])
+    panel = panel_of(opens, list("ABCDEF"), days(3))
+    for band, expected in ((0.25, [1, 0, 0, 0, -1]), (0.2, [1, 1, 0, -1, -1]), (0, [1, 1, 0, -1, -1])):
+        classes = bt.labels(panel, [0], 1, kind="three", band=band)[0]
+        assert classes[:5].tolist() == expected  # what lies on the edge of the band is in it
+        assert np.isnan(classes[5])
+    thirds = bt.labels(panel, [0], 1, kind="three", band=None)[0]
+    assert thirds[:5].tolist() == [1, 1, 0, -1, -1]
 
 
 def test_rows_are_rows_of_the_whole():
@@ -225,6 +262,14 @@ def test_a_signal_trained_for_an_earlier_fill_is_refused(fill, trained):
         ({"kind": "rank"}, "label is 'rank'.*Did you mean 'ranked'"),
         ({"fill": "Open"}, "fill is 'Open'.*Did you mean 'open'"),
         ({"start": "close"}, "start is 'close'"),
+        ({"band": 0.1}, "no argument 'band': label 'raw' takes no arguments"),
+        ({"kind": "three", "profit": 1.0}, "no argument 'profit': label 'three' takes band"),
+        ({"kind": "three", "bands": 0.1}, "no argument 'bands'.*Did you mean 'band'"),
+        ({"kind": "three", "band": -0.1}, "band is -0.1"),
+        ({"kind": "three", "band": float("nan")}, "band is nan"),
+        ({"kind": "three", "band": "0.1"}, "band is '0.1'"),
+        ({"kind": "triple_barrier", "stop": 0.0}, "stop is 0.0"),
+        ({"kind": "triple_barriers"}, "Did you mean 'triple_barrier'"),
     ],
 )
 def test_wrong_settings(settings, message):

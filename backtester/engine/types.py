@@ -1,8 +1,8 @@
 """Every type that crosses into compiled code, and every number that means something there.
 
 Arrays are declared with their shapes: ``T`` sessions, ``N`` symbols (in alphabetical order), ``R`` plan
-rows, ``E`` slots for explicit orders. The arrays of :class:`Market` are always read-only; all others are
-always writable and C-contiguous, because Numba compiles a kernel anew for every combination of these properties.
+rows, ``E`` slots for explicit orders. The arrays of :class:`Market` and :class:`Bars` are always read-only; all others
+are always writable and C-contiguous, because Numba compiles a kernel anew for every combination of these properties.
 Scalars travel in one float and one int array each, indexed by the names below. NaN means unknown.
 
 Handing a tuple to a compiled function costs a reference count per array (about 3 ns each). So functions called once a
@@ -42,6 +42,27 @@ class Market(NamedTuple):
     end_first: Ints  # (T+1,) like action_first, for settlements
     end_symbol: Ints  # (K,)
     end_return: Floats  # (K,) delisting returns
+
+
+class Bars(NamedTuple):
+    """Whole bars, for what looks inside a session. Read-only."""
+
+    open: Floats  # (T, N)
+    high: Floats  # (T, N)
+    low: Floats  # (T, N)
+    close: Floats  # (T, N)
+    volume: Floats  # (T, N) shares
+
+
+class Changes(NamedTuple):
+    """What becomes of a share by itself, along each symbol's sessions."""
+
+    first: Ints  # (N+1,) actions of symbol i are those from first[i] up to first[i+1]
+    row: Ints  # (A,) their sessions, sorted within a symbol
+    split: Floats  # (A,) shares after / shares before; 1 = none
+    dividend: Floats  # (A,) cash per share after the split; 0 = none
+    settled: Ints  # (N,) session of the settlement, T or more if there is none
+    settlement: Floats  # (N,) what a share is worth then; NaN if unknown
 
 
 # Bits of Market.eligible.
