@@ -5,7 +5,7 @@ The names below are the public surface; docs/architecture.md says where each one
 
 from backtester.errors import BacktesterError, ConfigError, DataError, RunError, SignalError, StrategyError
 from backtester.folds import Fold, Folds
-from backtester.labels import labels
+from backtester.labels import labels, triple_barrier
 from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.synthetic import synthetic
@@ -17,7 +17,7 @@ from backtester.portfolio.settings import Cancel, Costs, Execution, Order, Rearm
 from backtester.result import Result
 from backtester.run import Simulation, run
 from backtester.scores import Scores
-from backtester.signal import Signal
+from backtester.signal import FitJob, FitWork, Prediction, Signal
 from backtester.strategy import Book, Decision, Fill, Fills, Halt, Strategy, Target, Universe, View
 from backtester.walk import walk_forward
 
@@ -35,11 +35,14 @@ __all__ = [
     "Execution",
     "Fill",
     "Fills",
+    "FitJob",
+    "FitWork",
     "Fold",
     "Folds",
     "Halt",
     "Order",
     "Panel",
+    "Prediction",
     "Ranking",
     "Rates",
     "Rearm",
@@ -64,5 +67,6 @@ __all__ = [
     "run",
     "synthetic",
     "trailing_volatility",
+    "triple_barrier",
     "walk_forward",
 ]

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from backtester.benchmark import resolve
 from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.engine.kernel import advance
-from backtester.errors import BacktesterError, ConfigError, DataError, StrategyError, raised_at
+from backtester.errors import BacktesterError, DataError, StrategyError, raised_at
 from backtester.folds import Folds
 from backtester.inputs import align_scores, fill_quality, to_market, watched_signal
+from backtester.live import Live, SignalCall, scores_for_run
 from backtester.market.panel import Panel
 from backtester.planning import InStrides, OneByOne, new_planner
 from backtester.portfolio.rules import to_rules
@@ -27,9 +28,9 @@ from backtester.portfolio.settings import Costs, Execution, RiskLimits
 from backtester.result import Resting, Result
 from backtester.scores import Scores
 from backtester.signal import Signal
+from backtester.snapshot import Snapshot
 from backtester.strategy import Fills, Halt, Strategy, Universe, View, overrides
 from backtester.submission import Submission
-from backtester.walk import Live, LiveCut, scores_for_run
 
 CASH = 10_000_000.0
 COSTS = Costs()
@@ -38,17 +39,6 @@ EXECUTION = Execution()
 _TOLD = 256  # sessions between two calls of `progress`
 
 Answer = TypeVar("Answer")
-
-
-class Snapshot(NamedTuple):
-    """Everything that the rest of a run depends on, apart from its inputs and the strategy's own memory."""
-
-    state: et.State
-    tape: et.Tape
-    symbols: tuple[str, ...]
-    dates: NDArray[np.datetime64]  # of the sessions that have run
-    settings: dict[str, Any]  # cash, costs, risk and execution
-    online: LiveCut | None = None  # what a signal has said so far, if it is asked online
 
 
 def run(
@@ -61,6 +51,9 @@ def run(
     online: bool = False,
     seed: int | None = None,
     cache: str | os.PathLike[str] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    every_epoch: bool = False,
+    tensorboard: str | os.PathLike[str] | None = None,
     cash: float = CASH,
     costs: Costs | None = COSTS,
     risk: RiskLimits | None = RISK,
@@ -84,6 +77,9 @@ def run(
             when a fold begins, as in production; by default it scores a fold at a time, before the run.
         seed: in place of the signal's own.
         cache: folder of cached scores; see `walk_forward`. Not with `online`.
+        checkpoints: folder of what a training keeps to go on from; this and the next two as in `walk_forward`.
+        every_epoch: whether a checkpoint of every epoch is kept.
+        tensorboard: folder for TensorBoard's files.
         cash: the account before the first session.
         costs: commissions, slippage, impact, borrow and interest; None: everything is free.
         risk: layers and breakers; None: every one is off.
@@ -116,6 +112,9 @@ def run(
         online=online,
         seed=seed,
         cache=cache,
+        checkpoints=checkpoints,
+        every_epoch=every_epoch,
+        tensorboard=tensorboard,
         cash=cash,
         costs=costs,
         risk=risk,
@@ -165,6 +164,9 @@ class Simulation:
         online: bool = False,
         seed: int | None = None,
         cache: str | os.PathLike[str] | None = None,
+        checkpoints: str | os.PathLike[str] | None = None,
+        every_epoch: bool = False,
+        tensorboard: str | os.PathLike[str] | None = None,
         cash: float = CASH,
         costs: Costs | None = COSTS,
         risk: RiskLimits | None = RISK,
@@ -177,7 +179,8 @@ class Simulation:
 
         A snapshot may be gone on with under the same settings and a panel that begins like the one it was taken
         under; ``on_start`` is not called again. With ``online`` the snapshot brings the scores of the sessions before
-        it, and the signal is fitted again on the fold that the cut lies in: the same bytes, if it learns reproducibly.
+        it, and the signal is fitted again on the fold that the cut lies in, or, where each fold goes on from the one
+        before, on all up to it: the same bytes, if it learns reproducibly.
         """
         check_panel(panel)
         check_strategy(strategy)
@@ -198,9 +201,11 @@ class Simulation:
         self._market = to_market(panel, costs, risk)
         stops = et.FILL * overrides(strategy, "on_fill") | et.HALT * overrides(strategy, "on_halt")
         rules = to_rules(costs, risk, execution, stops, panel=panel)  # what it refuses, it refuses before the training
-        scores, self._live = scores_for_run(panel, scores, signal, folds, online, execution.fill, seed, cache, progress)
-        if isinstance(scores, Scores):  # online, they are not there yet
-            self.settings["scores"] = scores.record if self._live is None else dict(scores.origin)
+        asked = SignalCall(signal, folds, online, seed, cache, checkpoints, every_epoch, tensorboard)
+        scores, self._live = scores_for_run(panel, scores, asked, execution.fill, progress)
+        self._given = scores if isinstance(scores, Scores) else None  # online, they are not there yet
+        if self._given is not None:
+            self.settings["scores"] = self._given.record if self._live is None else dict(self._given.origin)
         self._scores = align_scores(scores, panel)
         watched = watched_signal(risk, self._scores, self._market, strategy)
         self._rules = rules if watched is None else rules._replace(signal=watched)
@@ -210,7 +215,7 @@ class Simulation:
             self._state = memory.new_state(symbols, self.cash)
             self._tape = memory.new_tape(sessions, symbols)
         else:
-            self._check_snapshot(snapshot)
+            snapshot.check(self.panel, self._terms())
             if self._live is not None:
                 self._live.restore(snapshot.online)
             self._state = memory.copy_state(snapshot.state)
@@ -292,7 +297,8 @@ class Simulation:
     def _result(self, name: str | None) -> Result:
         """The record of the sessions that have run."""
         done = int(self._state.i[et.SESSION])
-        online = {} if self._live is None else {"scores": self._live.record(done)}
+        scores = self._given if self._live is None else self._live.made(done)
+        told = {} if scores is None else {"scores": scores.record}
         return Result(
             name=type(self.strategy).__name__ if name is None else name,
             dates=self.panel.dates[:done],
@@ -300,10 +306,12 @@ class Simulation:
             sector_names=self.panel.sector_names,
             tape=memory.used_tape(self._tape, self._state),
             resting_orders=Resting.of(self._state),
-            settings=self.settings | online,
+            settings=self.settings | told,
             source=self.panel,
             cash=self.cash,
             benchmark=self._benchmark and self._benchmark.head(done),
+            scores=scores,
+            curves=() if scores is None else scores.learning,
         )
 
     def _check_whole(self) -> None:
@@ -313,17 +321,6 @@ class Simulation:
     def _terms(self) -> dict[str, Any]:
         """What a run that is gone on with must not change."""
         return {"cash": self.cash, **{key: self.settings[key] for key in ("costs", "risk", "execution")}}
-
-    def _check_snapshot(self, snapshot: Snapshot) -> None:
-        done = len(snapshot.dates)
-        if snapshot.symbols != self.panel.symbols or not np.array_equal(snapshot.dates, self.panel.dates[:done]):
-            raise DataError(
-                f"the snapshot was taken after {done} sessions of {len(snapshot.symbols)} symbols; {self.panel} does "
-                "not begin with the same sessions and symbols and cannot go on from it."
-            )
-        for key, value in self._terms().items():
-            if snapshot.settings[key] != value:
-                raise ConfigError(f"the snapshot was taken with {key} {snapshot.settings[key]}; now it is {value}.")
 
     def _score(self, live: Live, t: int) -> None:
         """Ask the signal for session ``t``, and show what it said to the guards of the signal, if they watch."""

@@ -1,11 +1,11 @@
 """A cache of scores, so that a change of costs, limits or strategy never trains again.
 
-An entry is a folder named by the hash of everything that scores depend on: the data, the signal's class, settings and
-sources, the folds, the batch, the seed, and the versions of the libraries. What cannot be told of a signal for sure,
-such as a lambda among its settings, keeps its scores out of the cache. An entry holds ``scores.parquet`` and
-``scores.json`` (what the hash was taken of, and the hash of the file), is written whole or not at all, and is checked
-when it is read. All of it may be deleted at any time. What is damaged, or cannot be written, is told by a warning, and
-the scores are computed as without a cache.
+An entry is a folder named by the hash of everything that scores depend on: the data, the signal's class, settings,
+sources and environment, the folds, the batch, the seed, and the versions of the libraries. What cannot be told of a
+signal for sure, such as a lambda among its settings, keeps its scores out of the cache. An entry holds
+``scores.parquet`` and ``scores.json`` (what the hash was taken of, and the hash of the file), is written whole or not
+at all, and is checked when it is read. All of it may be deleted at any time. What is damaged, or cannot be written, is
+told by a warning, and the scores are computed as without a cache.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from backtester.signal import Signal
 from backtester.sources import source_hashes
 
 # To be raised whenever the same signal would give other scores for the same inputs.
-_FORMAT = 2
+_FORMAT = 3
 _SCORES, _NOTES = "scores.parquet", "scores.json"
 # What may compute something in a signal; those that are not installed are named as such.
 _LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "torch")
@@ -42,6 +42,11 @@ _LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "torch")
 def default_folder() -> Path:
     """``scores``, beside the folder of cached panels: below BACKTESTER_CACHE or the user's cache folder."""
     return cache_folder().parent / "scores"
+
+
+def default_checkpoints() -> Path:
+    """``checkpoints``, beside the folder of cached scores."""
+    return default_folder().with_name("checkpoints")
 
 
 def ingredients(panel: Panel, signal: Signal, folds: Folds | None, batch: int | None) -> dict[str, Any]:
@@ -70,8 +75,17 @@ def ingredients(panel: Panel, signal: Signal, folds: Folds | None, batch: int | 
         "source": source_hashes({one.__module__ for one in sources} | modules_in(told) | modules_in(hidden)),
         "folds": describe_folds(folds),
         "batch": batch,
+        "environment": _environment(signal),
         "versions": _versions(),
     }
+
+
+def _environment(signal: Signal) -> Any:
+    """What the signal says that its scores depend on besides."""
+    told = signal.environment()
+    if not isinstance(told, dict) or not is_plain(told):
+        raise DataError(f"{type(signal).__name__}.environment() is {told!r:.200}; it must be a dict of plain data.")
+    return plain(told)
 
 
 def _hidden(signal: Signal) -> dict[str, Any]:
@@ -136,14 +150,16 @@ def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Pa
             raise ValueError(f"{_SCORES} is not the file that was written")
         found = Scores.from_parquet(entry / _SCORES)
         scores = Scores(
-            _on_panel(found, panel),
+            _on_panel(found.values, found, panel),
             panel.dates,
             panel.symbols,
             found.folds,
             {key: value for key, value in found.origin.items() if key != "file"},
             from_cache=True,
+            members={name: _on_panel(own, found, panel) for name, own in found.members.items()},
+            learning=found.learning,
         )
-        if scores.sha256 != notes["values"]:
+        if _hashes(scores) != notes["values"]:
             raise ValueError(f"{_SCORES} holds other scores")
     except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         warnings.warn(f"The cached scores {entry} are damaged ({error}); computing them again.", stacklevel=3)
@@ -157,10 +173,16 @@ def save_cached(folder: str | os.PathLike[str], parts: dict[str, Any], scores: S
     try:
         with written_whole(entry, replace=True) as fresh:
             scores.to_parquet(fresh / _SCORES)
-            notes = {"ingredients": parts, "sha256": sha256_of(fresh / _SCORES), "values": scores.sha256}
+            notes = {"ingredients": parts, "sha256": sha256_of(fresh / _SCORES), "values": _hashes(scores)}
             (fresh / _NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
     except OSError as error:
         warnings.warn(f"The scores cannot be cached in {entry}: {error}.", stacklevel=3)
+
+
+def _hashes(scores: Scores) -> list[Any]:
+    """The hash of the scores, and the name and hash of every member's."""
+    members = ((name, Scores(own, scores.dates, scores.symbols).sha256) for name, own in scores.members.items())
+    return [scores.sha256, *(list(one) for one in members)]
 
 
 def _versions() -> dict[str, str]:
@@ -174,8 +196,8 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _on_panel(scores: Scores, panel: Panel) -> Any:
-    """The values by the panel's sessions, NaN where the file has none; raises ValueError for others."""
+def _on_panel(values: Any, scores: Scores, panel: Panel) -> Any:
+    """Values by the dates of scores as values by the panel's sessions, NaN elsewhere; ValueError for other sessions."""
     if not len(scores.dates):  # a signal without any opinion
         return np.full(panel.shape, np.nan)
     if scores.symbols != panel.symbols:
@@ -183,6 +205,6 @@ def _on_panel(scores: Scores, panel: Panel) -> Any:
     rows = np.searchsorted(panel.dates, scores.dates)
     if (rows >= len(panel.dates)).any() or not np.array_equal(panel.dates[rows], scores.dates):
         raise ValueError("other sessions")
-    values = np.full(panel.shape, np.nan)
-    values[rows] = scores.values
-    return values
+    placed = np.full(panel.shape, np.nan)
+    placed[rows] = values
+    return placed

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from backtester.errors import ConfigError, SignalError, raised_at
-from backtester.folds import Fold
-from backtester.labels import Floats, Rows, asked_fills, check_start, check_whole
+from backtester.errors import ConfigError
+from backtester.labels import Floats, Rows, check_start, check_whole
 from backtester.market.panel import Panel
 from backtester.plain import is_plain, plain
 
-Answer = TypeVar("Answer")
+# Called with what is being done, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+class FitJob(NamedTuple):
+    """One fold to learn from."""
+
+    signal: Signal  # a fresh copy of the user's, to be fitted
+    panel: Panel  # physically ends with the last row that a label of `rows` needs
+    rows: Rows  # (R,) int64, strictly increasing, read-only: the training rows of the fold
+    number: int  # of the fold, from 1
+
+
+class FitWork(NamedTuple):
+    """What a training may tell, where it may write, and the fold before it, which alone changes what is learnt."""
+
+    progress: Progress | None = None  # such as progress("training", epochs done, epochs in all)
+    previous: Signal | None = None  # fitted on the fold before the first job; only where the signal `continues`
+    folder: Path | None = None  # for checkpoints of exactly these ingredients, made by whoever writes; None: nowhere
+    every_epoch: bool = False  # whether a checkpoint of every epoch is asked for
+    tensorboard: Path | None = None  # folder for TensorBoard's files
+
+
+class Prediction(NamedTuple):
+    """Scores, and those of the members that they are made of, such as the seeds of an ensemble."""
+
+    scores: Floats  # (R, N)
+    members: Mapping[str, Floats] = MappingProxyType({})  # name -> (R, N); NaN where a member has no opinion
 
 
 class Signal:
@@ -33,6 +58,8 @@ class Signal:
             session ``t + 1`` to ``t + 1 + horizon``. Sets the purge of the folds.
         warmup: rows of history that a prediction needs: for row ``t`` the rows ``t - warmup + 1 .. t``.
         seed: of everything that is drawn at random; the same seed gives the same scores on one machine (law 18).
+        continues: whether a fold begins with what the fold before it has learnt (a warm start). Online, and where the
+            cut of a run lies in a later fold, the folds are then fitted in a chain from the first; see `fit_folds`.
         fill: the price that the labels run from, ``open``, ``close`` or ``same_close`` as in `bt.labels`: a run whose
             orders fill later than that is refused, before anything is learnt. None: not said. What `bt.labels` is asked
             for during ``fit`` is held against the run in any case.
@@ -42,6 +69,7 @@ class Signal:
     warmup: int = 1
     seed: int = 0
     fill: str | None = None
+    continues: bool = False
 
     def fit(self, panel: Panel, rows: Rows) -> None:
         """Learn from ``rows``; called once a fold, on a fresh copy. By default there is nothing to learn.
@@ -52,7 +80,24 @@ class Signal:
                 rows up to it; labels, those up to ``row + 1 + horizon`` (`bt.labels` gives them).
         """
 
-    def predict(self, panel: Panel, rows: Rows) -> Floats:
+    def fit_folds(self, jobs: Sequence[FitJob], work: FitWork) -> None:
+        """Learn several folds; by default one after another, each by `fit`. Override it to train them together.
+
+        It is called on a copy of the user's signal that is dropped afterwards: what is learnt goes into ``job.signal``.
+        `walk_forward` hands over all folds at once. Where rows are asked for one at a time, as in production, each fold
+        comes alone and in order: a fold may depend on its own job alone, and on the fold before it where the signal
+        `continues`. In one call that is the job before; for the first job it is ``work.previous``, if there is one.
+
+        Which fills the labels run from is noted on the calling thread alone, so ask `bt.labels` there.
+
+        Args:
+            jobs: the folds, in order, with training rows each.
+            work: progress, checkpoints and the fold before, which alone decides what is learnt.
+        """
+        for job in jobs:
+            job.signal.fit(job.panel, job.rows)
+
+    def predict(self, panel: Panel, rows: Rows) -> Floats | Prediction:
         """Scores of ``rows``, each from what was known after the close of its session.
 
         How many rows are asked for at a time must not matter: row ``t`` depends on rows up to ``t`` alone.
@@ -62,9 +107,21 @@ class Signal:
             rows: (R,) int64, strictly increasing, read-only: rows of the panel.
 
         Returns:
-            (R, N) numbers; NaN is no opinion.
+            (R, N) numbers; NaN is no opinion. Or a `Prediction`: such scores with those of the single members.
         """
         raise NotImplementedError(f"{type(self).__name__} has no predict(self, panel, rows).")
+
+    def learning(self) -> Sequence[Mapping[str, Any]]:
+        """The learning curves of a fitted signal: a row an epoch and model, as plain data, in the order it was learnt.
+
+        Keys: ``model`` (text) and ``epoch`` (int, from 1); ``train_loss``, ``valid_loss`` and ``valid_ic`` (numbers,
+        None where not known) and ``note`` (text) may be left out. They are kept with the scores and shown in the run.
+        """
+        return ()
+
+    def environment(self) -> dict[str, Any]:
+        """What else decides the scores, such as device and threads: plain data for the key of the score cache alone."""
+        return {}
 
     def describe(self) -> dict[str, Any]:
         """The class and its settings as plain JSON data: the record of a run, and the key of the score cache.
@@ -76,7 +133,8 @@ class Signal:
         told: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}"}
         for base in reversed(kind.__mro__):  # what a class holds and is no plain data is in its source
             for key, value in vars(base).items():
-                if not key.startswith("_") and is_plain(value):
+                derived = base is Signal and key == "continues"  # told by the setting that it follows from
+                if not key.startswith("_") and not derived and is_plain(value):
                     told[key] = plain(value)
         held = dict(vars(self))
         if dataclasses.is_dataclass(self):  # slots are not in vars
@@ -103,8 +161,13 @@ class Signal:
 
 
 def learns(signal: Signal) -> bool:
-    """Whether the signal has its own ``fit``."""
-    return type(signal).fit is not Signal.fit
+    """Whether the signal has its own ``fit`` or ``fit_folds``."""
+    return type(signal).fit is not Signal.fit or fits_together(signal)
+
+
+def fits_together(signal: Signal) -> bool:
+    """Whether the signal has its own ``fit_folds``."""
+    return type(signal).fit_folds is not Signal.fit_folds
 
 
 def check_signal(signal: Any) -> None:
@@ -119,116 +182,12 @@ def check_signal(signal: Any) -> None:
     check_whole(f"{name}.horizon", signal.horizon)
     check_whole(f"{name}.warmup", signal.warmup)
     check_whole(f"{name}.seed", signal.seed, least=0)
+    if not isinstance(signal.continues, bool):
+        raise ConfigError(f"{name}.continues is {signal.continues!r}; it must be true or false.")
+    if signal.continues and not fits_together(signal):
+        raise ConfigError(
+            f"{name}.continues is true, but the fold before reaches a signal by fit_folds(self, jobs, work) alone: "
+            "override that."
+        )
     if signal.fill is not None:
         check_start(signal.fill)
-
-
-def fitted(signal: Signal, panel: Panel, fold: Fold) -> tuple[Signal, set[str]]:
-    """A copy of the signal that has learnt from the training rows of a fold, and has seen nothing after their labels.
-
-    Returns:
-        The copy, and the fills that it asked `bt.labels` for.
-
-    Raises:
-        SignalError: ``fit`` raised.
-    """
-    own = copy.deepcopy(signal)
-    with asked_fills() as fills:
-        if learns(signal) and fold.train.size:
-            seen = panel.head(int(fold.train[-1]) + 1 + signal.horizon)
-            _call(own, "fit", seen, fold.train, lambda: own.fit(seen, fold.train))
-    return own, fills
-
-
-def predicted(signal: Signal, panel: Panel, rows: Rows) -> Floats:
-    """The scores of a fitted signal for some rows, checked: (R, N).
-
-    Raises:
-        SignalError: ``predict`` raised, or returned what is no score.
-    """
-    seen = panel.head(int(rows[-1]))
-    given = _call(signal, "predict", seen, rows, lambda: signal.predict(seen, rows))
-    expected = (len(rows), panel.shape[1])
-    try:
-        answer = np.asarray(given)
-    except Exception as error:  # whatever a library raises whose arrays are none of NumPy's
-        raise SignalError(
-            f"{_where(signal, 'predict', seen, rows)} returned a {type(given).__name__} that is no NumPy array and "
-            f"cannot become one ({type(error).__name__}: {error}). Return numbers of shape {expected}; a torch tensor "
-            "becomes an array by .detach().cpu().numpy()."
-        ) from error
-    if answer.shape != expected or answer.dtype.kind not in "fiub":
-        raise SignalError(
-            f"{_where(signal, 'predict', seen, rows)} returned shape {answer.shape} and type {answer.dtype}; it must "
-            f"be numbers of shape {expected}, a row for each of the {len(rows)} rows and a column for each symbol."
-        )
-    infinite = np.isinf(answer)
-    if infinite.any():
-        k, i = (int(place) for place in np.argwhere(infinite)[0])
-        raise SignalError(
-            f"{_where(signal, 'predict', seen, rows)}: the score of {panel.symbols[i]!r} on {panel.dates[rows[k]]} is "
-            f"{answer[k, i]}; a score is finite, or NaN for no opinion."
-        )
-    return answer.astype(np.float64)
-
-
-# How far one row may be from the same row in a batch: a part of what the row's scores span, and of their size.
-SPAN_TOLERANCE, SIZE_TOLERANCE = 1e-4, 1e-6
-
-
-def check_rows_alone(signal: Signal, panel: Panel, fold: Fold, number: int, values: Floats) -> None:
-    """Ask a fitted signal again for the first, a middle and the last test row of a fold, each alone.
-
-    The panel ends with the row then. What differs depends on later rows, on which others were asked for, or on what was
-    asked before.
-
-    Args:
-        signal: as it was fitted on the fold.
-        panel: the market.
-        fold: its test rows have been scored.
-        number: of the fold, from 1, for the message.
-        values: (T, N), what it said of them together.
-
-    Raises:
-        SignalError: a row alone has other scores, by more than the tolerance, or in other places.
-    """
-    for k in sorted({0, len(fold.test) // 2, len(fold.test) - 1}):
-        rows = fold.test[k : k + 1]
-        t = int(rows[0])
-        batch, alone = values[t], predicted(signal, panel, rows)[0]
-        known = np.isfinite(batch) & np.isfinite(alone)
-        either = np.concatenate((batch[known], alone[known]))
-        tolerance = 0.0
-        if either.size:
-            tolerance = SPAN_TOLERANCE * np.ptp(either) + SIZE_TOLERANCE * np.abs(either).max()
-        wrong = np.isfinite(batch) != np.isfinite(alone)
-        wrong[known] = np.abs(batch - alone)[known] > tolerance
-        if not wrong.any():
-            continue
-        i = int(np.argmax(wrong))
-        raise SignalError(
-            f"{type(signal).__name__}.predict: fold {number}, {panel.dates[t]}, {panel.symbols[i]!r}: the score is "
-            f"{batch[i]} when {len(fold.test)} rows are scored in batches, and {alone[i]} when the row is asked for "
-            "alone, with a panel that ends there. A score may depend on rows up to its own alone: not on later rows of "
-            "the panel (nor on negative rows, which count from its end: is warmup too short?), not on which other rows "
-            "are asked for, and not on what was asked before."
-        )
-
-
-def _call(signal: Signal, method: str, panel: Panel, rows: Rows, ask: Callable[[], Answer]) -> Answer:
-    """Call a method of the signal; an error that it raises is told with the dates and the signal's line."""
-    try:
-        return ask()
-    except Exception as error:
-        line = raised_at(error)
-        raised = f" raised {type(error).__name__}{line}" if line else ""
-        hint = ""
-        if isinstance(error, IndexError) and f"size {len(panel.dates)}" in str(error):
-            last = "row asked for" if method == "predict" else "that a label of its rows needs"
-            hint = f". The panel ends with {panel.dates[-1]}, the last {last}; nothing later is known."
-        raise SignalError(f"{_where(signal, method, panel, rows)}{raised}: {error}{hint}") from error
-
-
-def _where(signal: Signal, method: str, panel: Panel, rows: Rows) -> str:
-    first, last = panel.dates[rows[0]], panel.dates[rows[-1]]
-    return f"{type(signal).__name__}.{method} on {first}" + (f" to {last}" if len(rows) > 1 else "")

@@ -21,7 +21,9 @@ FLOORS = [
     {
         "contracts": [
             *("backtester.strategy", "backtester.submission", "backtester.metrics", "backtester.cross_section"),
-            *("backtester.signal", "backtester.folds", "backtester.labels", "backtester.walk"),
+            *("backtester.signal", "backtester.asking", "backtester.folds", "backtester.labels"),
+            *("backtester.walk", "backtester.live"),
+            "backtester.holding",
             *("backtester.scores", "backtester.score_cache", "backtester.plain", "backtester.sources"),
         ]
     },
@@ -29,6 +31,7 @@ FLOORS = [
         "run": [
             *(
                 "backtester.run",
+                "backtester.snapshot",
                 "backtester.planning",
                 "backtester.inputs",
                 "backtester.arguments",
@@ -118,10 +121,11 @@ def test_files_are_short():
 def test_public_surface():
     assert sorted(backtester.__all__) == [
         "BacktesterError", "Book", "COST_PRESETS", "Cancel", "ConfigError", "Costs", "DataError", "Decision",
-        "Execution", "Fill", "Fills", "Fold", "Folds", "Halt", "Order", "Panel", "Ranking", "Rates", "Rearm",
-        "Result", "RiskLimits", "RunError", "Scores", "Signal", "SignalError", "Simulation", "Strategy",
-        "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "labels", "load_panel", "rank_ic",
-        "rank_long_short", "run", "synthetic", "trailing_volatility", "walk_forward",
+        "Execution", "Fill", "Fills", "FitJob", "FitWork", "Fold", "Folds", "Halt", "Order", "Panel", "Prediction",
+        "Ranking", "Rates", "Rearm", "Result", "RiskLimits", "RunError", "Scores", "Signal", "SignalError",
+        "Simulation", "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "labels",
+        "load_panel", "rank_ic", "rank_long_short", "run", "synthetic", "trailing_volatility", "triple_barrier",
+        "walk_forward",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 

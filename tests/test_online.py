@@ -218,7 +218,7 @@ def test_progress_is_told_of_the_walk_too():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"folds": FOLDS}, "folds, online, seed and cache are about a signal"),
+        ({"folds": FOLDS}, "folds, online, seed, cache, .* and tensorboard are about a signal"),
         ({"online": True}, "are about a signal"),
         ({"seed": 1}, "are about a signal"),
         ({"signal": REVERSAL, "scores": np.zeros(PANEL.shape)}, "scores and a signal are both given"),

@@ -110,6 +110,22 @@ def test_how_good_the_scores_were_is_shown() -> None:
     assert "rank IC" not in printed(make_result())
 
 
+def test_how_far_members_are_apart_is_shown() -> None:
+    told = {
+        "source": "", "horizon": 1, "rank_ic": 0.041, "standard_error": 0.0045, "above_zero": 0.53, "sessions": 995,
+        "scored": 0.98, "sessions_scored": 1000, "members": {"seed 0": 0.031, "seed 1": 0.038},
+        "members_low": 0.031, "members_high": 0.038, "members_mean": 0.0345,
+    }  # fmt: skip
+    said = "rank IC 0.0410; 2 single members 0.0310 to 0.0380, mean 0.0345"
+    text = one_line(printed(with_settings(signal_quality=told)))
+    assert f"{said}: seed 0 0.0310, seed 1 0.0380 planted" in text
+    many = told | {"members": {f"seed {k}": 0.031 for k in range(6)}}
+    assert f"{said.replace('2', '6', 1)} planted" in one_line(printed(with_settings(signal_quality=many)))
+    none = told | {"members": {"seed 0": None}, "members_low": None, "members_high": None, "members_mean": None}
+    assert "1 single members" not in (text := one_line(printed(with_settings(signal_quality=none))))
+    assert "1 single member - to -, mean -: seed 0 -" in text
+
+
 def test_the_symbols_that_made_the_money() -> None:
     """One share of each of three symbols, bought at 100 in session 1 and worth 160, 90 and 98 at the end."""
     close = np.full((4, 3), 100.0)

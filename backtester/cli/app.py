@@ -67,6 +67,7 @@ def run(
 ) -> None:
     """Run a backtest as a config describes it, print its summary and save it."""
     from backtester.cli.config import read_config
+    from backtester.cli.logged import told_log
     from backtester.cli.output import print_json
     from backtester.cli.progress import progress
     from backtester.cli.running import check_place, check_runs, make_run, save_run
@@ -79,7 +80,7 @@ def run(
         check_runs(RUNS)
     notes: list[str] = []
     try:
-        with progress() as draw:
+        with told_log(), progress() as draw:
             made = make_run(checked, notes.append, draw)
     finally:
         for line in notes:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from backtester.cli.places import Places, relative
 from backtester.cli.sections import (
+    AUTO,
     DataSection,
     RunSection,
     ScoresSection,
@@ -68,6 +69,25 @@ class Config:
         """What the run is called: ``[run] name``, or the name of the file."""
         return self.run.name or self.places.file.stem
 
+    @property
+    def checkpoints(self) -> Path | None:
+        """Where a training keeps what it has learnt so far, absolute; by default beside the cache, if that is on."""
+        from backtester.score_cache import default_checkpoints
+
+        signal = self.signal
+        if signal is None or signal.checkpoints == OFF or (signal.checkpoints == AUTO and not signal.cache):
+            return None
+        if signal.checkpoints == AUTO:
+            return default_checkpoints()
+        return self.places.path(("signal", "checkpoints"), signal.checkpoints)
+
+    @property
+    def tensorboard(self) -> Path | None:
+        """The folder for TensorBoard's files, absolute."""
+        if self.signal is None or self.signal.tensorboard is None:
+            return None
+        return self.places.path(("signal", "tensorboard"), self.signal.tensorboard)
+
     def path(self, section: Literal["data", "scores"]) -> Path:
         """The path of a section, absolute."""
         written = self.data.path if section == "data" else self.scores.path if self.scores else None
@@ -89,7 +109,7 @@ class Config:
             data["path"] = relative(self.path("data"), folder)
         found: dict[str, Any] = {"data": data}
         if self.signal is not None:
-            found["signal"] = self._class("signal", self.signal, folder) | {"cache": self.signal.cache}
+            found["signal"] = self._class("signal", self.signal, folder) | self._kept(self.signal, folder)
         if self.folds is not None:
             found["folds"] = write_settings(self.folds, "folds", {}, self.places, folder)
         found["strategy"] = self._class("strategy", self.strategy, folder)
@@ -102,6 +122,16 @@ class Config:
         if isinstance(self.benchmark, Path):
             run["benchmark"] = relative(self.benchmark, folder)
         return found | {"run": run}
+
+    def _kept(self, signal: SignalSection, folder: Path) -> dict[str, Any]:
+        """What a signal keeps and where; paths as they are seen from the folder."""
+        kept: dict[str, Any] = {"cache": signal.cache, "checkpoints": signal.checkpoints}
+        if signal.checkpoints not in (AUTO, OFF) and self.checkpoints is not None:
+            kept["checkpoints"] = relative(self.checkpoints, folder)
+        kept["every_epoch"] = signal.every_epoch
+        if self.tensorboard is not None:
+            kept["tensorboard"] = relative(self.tensorboard, folder)
+        return kept
 
     def _class(self, section: str, told: StrategySection | SignalSection, folder: Path) -> dict[str, Any]:
         """A class and its arguments; the path of a file as it is seen from the folder."""

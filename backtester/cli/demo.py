@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from backtester.cli.config import parse_config
+from backtester.cli.logged import told_log
 from backtester.cli.progress import progress
 from backtester.cli.running import check_runs, run_config, save_run
 
@@ -68,7 +69,7 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
     for name, strategy in _STRATEGIES.items():
         text = _CONFIG.format(symbols=SYMBOLS, sessions=SESSIONS, seed=seed, strategy=strategy, name=name)
         config = parse_config(text, Path(f"{name}.toml"))
-        with progress() as draw:
+        with told_log(), progress() as draw:
             result = run_config(config, progress=draw)
         folder, is_new = save_run(result, runs, config=config)
         console.print()

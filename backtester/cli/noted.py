@@ -40,7 +40,7 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
 
     Args:
         panel: the market.
-        scores: (T, N), or a DataFrame of dates by symbols.
+        scores: `bt.Scores`, (T, N), or a DataFrame of dates by symbols.
         horizon: sessions of the labels.
         fill: the price that labels run from and to, that of the orders.
         source: the class of the signal or the name of the file; ``""``: the scores came with the market.
@@ -49,7 +49,8 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
         ``source``; ``horizon``; ``rank_ic``, the mean of `bt.rank_ic` of scores and labels over ``sessions``, those in
         which it is known; ``standard_error``, ``std / sqrt(sessions / horizon)``, since labels of a horizon ``h``
         overlap; ``above_zero``, the share of these sessions; ``scored``, the share of the members that can be ordered
-        which have a score, over ``sessions_scored``, those with any score.
+        which have a score, over ``sessions_scored``, those with any score. Of scores with members also ``members``, the
+        mean rank IC of each by name, and ``members_mean``, ``members_low`` and ``members_high`` over them.
     """
     import backtester as bt
     from backtester.inputs import align_scores
@@ -57,8 +58,7 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
     given = align_scores(scores, panel)
     assert given is not None
     followed = bt.labels(panel, None, horizon, fill=fill)  # type: ignore[arg-type]
-    ic = bt.rank_ic(given, followed)
-    ic = ic[np.isfinite(ic)]
+    ic = _known_ic(given, followed)
     eligible, known = panel.member & panel.tradable, np.isfinite(given)
     rows = known.any(axis=1)
     could = int(eligible[rows].sum())
@@ -72,6 +72,35 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
         "sessions": int(ic.size),
         "scored": _rounded(float((known & eligible)[rows].sum() / could) if could else None),
         "sessions_scored": int(rows.sum()),
+        **_of_members(scores, panel, followed),
+    }
+
+
+def _known_ic(given: Any, followed: Any) -> Any:
+    """`bt.rank_ic` of the sessions in which it is known."""
+    import backtester as bt
+
+    ic = bt.rank_ic(given, followed)
+    return ic[np.isfinite(ic)]
+
+
+def _of_members(scores: Any, panel: Panel, followed: Any) -> dict[str, Any]:
+    """The mean rank IC of every member of the scores, and how far they are apart; nothing where there are none."""
+    from backtester.inputs import align_scores
+    from backtester.scores import Scores
+
+    if not isinstance(scores, Scores) or not scores.members:
+        return {}
+    found = {}
+    for name, own in scores.members.items():
+        ic = _known_ic(align_scores(Scores(own, scores.dates, scores.symbols), panel), followed)
+        found[name] = _rounded(float(ic.mean()) if ic.size else None)
+    known = [one for one in found.values() if one is not None]
+    return {
+        "members": found,
+        "members_mean": _rounded(float(np.mean(known)) if known else None),
+        "members_low": min(known, default=None),
+        "members_high": max(known, default=None),
     }
 
 

@@ -52,8 +52,8 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
 
     The settings of a run with ``[scores]`` hold under ``scores_file`` the name of the file, the SHA-256 of its bytes
     and how many of its scores are known and lie in the panel, so other scores are another run. Under ``data_check``
-    stands what the check of a dataset found, under ``signal_quality`` how well the scores ordered what followed (not
-    with ``online``, where they are not at hand): see `backtester.cli.noted`.
+    stands what the check of a dataset found, under ``signal_quality`` how well the scores ordered what followed: see
+    `backtester.cli.noted`.
 
     Args:
         config: what to run.
@@ -88,7 +88,7 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     plan = [] if signal is None else check_signal(config, panel, signal)
     if signal is not None and config.run.online:
         tell(_online(config, panel, plan))
-        options |= {"signal": signal, "folds": config.folds, "online": True, "seed": _seed(config)}
+        options |= {"signal": signal, "folds": config.folds, "online": True, **_options(config)}
     elif signal is not None:
         options["scores"] = made = train(config, panel, signal, tell, progress)
     if progress is not None:
@@ -115,11 +115,12 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             )
             raise StrategyError(f"{error} {hint}") from error
         raise
-    if options["scores"] is not None:
+    scores = options["scores"] if result.scores is None else result.scores
+    if scores is not None:
         signal_name = "" if config.signal is None else Path(config.signal.class_name).name  # the same from every folder
         name = signal_name if given is None else given.file.name
         extra["signal_quality"] = noted.signal_quality(
-            panel, options["scores"], 1 if signal is None else signal.horizon, config.execution.fill, name
+            panel, scores, 1 if signal is None else signal.horizon, config.execution.fill, name
         )
     return Made(dataclasses.replace(result, settings=result.settings | extra) if extra else result, made)
 
@@ -140,8 +141,8 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
             signal,
             config.folds,
             cache=score_cache.default_folder() if config.signal.cache else None,
-            seed=_seed(config),
             progress=progress,
+            **_options(config),
         )
     for line in dict.fromkeys(caught):  # a library may say the same in every fold
         tell(line)
@@ -198,6 +199,17 @@ def _seed(config: Config) -> int | None:
     """The seed for a signal: that of the run, unless the signal has one of its own."""
     own = config.signal is not None and "seed" in config.signal.arguments
     return None if own else config.run.seed
+
+
+def _options(config: Config) -> dict[str, Any]:
+    """What the config says of how its signal learns, as keywords of `bt.walk_forward` and `bt.run`."""
+    assert config.signal is not None
+    return {
+        "seed": _seed(config),
+        "checkpoints": config.checkpoints,
+        "every_epoch": config.signal.every_epoch,
+        "tensorboard": config.tensorboard,
+    }
 
 
 def _online(config: Config, panel: Panel, plan: list[Fold]) -> str:

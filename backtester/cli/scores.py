@@ -64,8 +64,8 @@ def read_scores(file: Path) -> Scores:
     Raises:
         DataError: the file cannot be read, misses a column, or holds a pair twice.
     """
-    values, sha256, _ = read_long(file)
-    return Scores(file, values, sha256)
+    found = read_long(file)
+    return Scores(file, found.scores, found.sha256)
 
 
 def _count(number: int, noun: str) -> str:

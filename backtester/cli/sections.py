@@ -28,6 +28,10 @@ _KINDS = {
 }
 
 
+# What [signal] checkpoints may be besides a folder.
+AUTO, OFF = "auto", "off"
+
+
 class Section(BaseModel):
     """A section whose keys are all known, and whose values are what they should be without being converted."""
 
@@ -65,6 +69,9 @@ class SignalSection(ClassSection):
     """``[signal]``."""
 
     cache: bool = True  # keep the scores for the next run that would compute the same
+    checkpoints: str = AUTO  # folder of what a training has learnt so far; AUTO: beside the cache; OFF: none
+    every_epoch: bool = False  # keep a checkpoint of every epoch, not of the last alone
+    tensorboard: str | None = None  # folder for TensorBoard's files
 
 
 class ScoresSection(Section):

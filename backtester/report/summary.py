@@ -28,6 +28,7 @@ _ONLY_WITH = {
     "period": ("max_period_loss",),
     "guard_action": ("guard_gross", "guard_net", "min_fresh", "max_unscored", "guard_equal_scores"),
 }
+_MEMBERS = 5  # of the scores, shown one by one
 _LABEL = 12  # characters before a paragraph of the heading
 
 
@@ -216,7 +217,9 @@ class Summary:
         said = f"{w.class_name(told['source']) or 'planted in the market'}, rank IC at a horizon of {horizon:,}"
         if horizon > 1:
             said += f"; labels overlap, so the standard error counts every {horizon:,} sessions as one"
-        return layout.titled("Signal", [*layout.grid(pairs, width), *layout.paragraph(said, width, "dim")])
+        members = _members(told)
+        lines = layout.grid(pairs, width) + (layout.paragraph(members, width) if members else [])
+        return layout.titled("Signal", [*lines, *layout.paragraph(said, width, "dim")])
 
     def _earned(self, width: int) -> list[Text]:
         """Which symbols made the result."""
@@ -265,6 +268,18 @@ def _terms(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
             told = settings[key]
             found.append((key, (w.listed(_telling(told)) if told is not None else "") or off))
     return found
+
+
+def _members(quality: Mapping[str, Any]) -> str:
+    """How far the members of the scores, such as the seeds of an ensemble, are apart; nothing where there are none."""
+    members = quality.get("members")
+    if not members:
+        return ""
+    each = ", ".join(f"{name} {w.fine(ic)}" for name, ic in members.items()) if len(members) <= _MEMBERS else ""
+    low, high, mean = (w.fine(quality[f"members_{key}"]) for key in ("low", "high", "mean"))
+    single = w.many(len(members), "single member")
+    told = f"rank IC {w.fine(quality['rank_ic'])}; {single} {low} to {high}, mean {mean}"
+    return f"{told}: {each}" if each else told
 
 
 def _back(recovered: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,7 @@ from backtester.result.attribution import Attribution
 from backtester.result.digest import figures_hash
 from backtester.result.resting import Resting
 from backtester.result.tables import EVENT_NAMES, LEGS, MOMENTS, SIDES, about
+from backtester.scores import learning_columns, learning_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,11 +114,22 @@ def tables(result: Result) -> dict[str, pa.Table]:
             }
             | {name: parts.trade_f[:, k] for k, name in enumerate(TRIPS)}
         )
+    if result.curves:
+        kinds = {"fold": pa.int64(), "epoch": pa.int64(), "model": pa.string(), "note": pa.string()}
+        curves = learning_columns(result.curves)
+        written["learning"] = pa.table(
+            {name: pa.array(given, kinds.get(name, pa.float64())) for name, given in curves.items()}
+        )
     if result.benchmark is not None:
         written["benchmark"] = pa.table(
             {"date": every, "return": result.benchmark.returns, "sessions": result.benchmark.sessions}
         )
     return written
+
+
+def curves_hash(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """SHA-256, as hex, of learning curves; None where there are none."""
+    return hashlib.sha256(json.dumps(learning_columns(rows)).encode()).hexdigest() if rows else None
 
 
 class _Reader:
@@ -213,12 +228,18 @@ def assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         weight=rest.numbers("weight"),
     )
     attribution = benchmark = None
+    curves: tuple[dict[str, Any], ...] = ()
     if run["attributed"]:
         attribution = _attribution(_Reader(path, "legs"), _Reader(path, "trades"), symbols, dates)
     if run["benchmark"] is not None:
         beside = _Reader(path, "benchmark")
         beside.sessions(dates)
         benchmark = Benchmark(run["benchmark"], beside.numbers("return"), beside.numbers("sessions"))
+    expected = run["hashes"].get("learning")  # runs from before there were curves have none
+    if expected is not None:
+        curves = learning_rows(_Reader(path, "learning").table.to_pydict())
+        if curves_hash(curves) != expected:
+            raise ValueError("the learning curves are not those it was saved with")
     return {
         "name": run["name"],
         "dates": dates,
@@ -232,6 +253,7 @@ def assemble(path: Path, run: dict[str, Any]) -> dict[str, Any]:
         "benchmark": benchmark,
         "without_breakers": _figures(run["without_breakers"], run["hashes"]["without_breakers"]),
         "parts": attribution,
+        "curves": curves,
         "content_hash": run["hashes"]["content"],
         "record_hash": run["hashes"]["record"],
     }

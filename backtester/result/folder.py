@@ -10,6 +10,7 @@
 | `legs.parquet` | what each side of the book did, a row a session |
 | `trades.parquet` | a row a round trip, with what it takes to make `Result.trades` |
 | `benchmark.parquet` | the benchmark's returns and the sessions that each goes over, where there is one |
+| `learning.parquet` | a row an epoch of every model that a signal has trained, where there are any |
 
 The tables spell out dates and names, so that any Parquet reader can use them, and still hold every number of the tape
 to the bit: a loaded run is checked against its hashes.
@@ -126,6 +127,7 @@ def _write_files(result: Result, folder: Path, extra: Mapping[str, Extra]) -> No
             "content": result.content_hash,
             "record": result.record_hash,
             "without_breakers": figures_hash(result.without_breakers),
+            "learning": files.curves_hash(result.curves),
             "panel": result.panel_fingerprint,
             "code": code_hash(),
         },

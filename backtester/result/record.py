@@ -18,6 +18,7 @@ from backtester.metrics import Benchmark, Metrics, run_metrics
 from backtester.result import digest, folder
 from backtester.result.attribution import Attribution, attribute
 from backtester.result.resting import Resting
+from backtester.scores import Scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,9 @@ class Result:
             None: there is none.
         without_breakers: the figures of the same run without breakers, where one tripped and `backtester.run` made that
             run too; else None. No part of what makes two results equal.
+        scores: what the strategy was shown, where a signal made it or it came as `Scores`; not saved, and no part of
+            what makes two results equal.
+        curves: the rows of :attr:`learning`; no part of what makes two results equal.
         parts: what each side and each round trip earned; None: taken from the tape and the market data on demand, and
             not known where `source` is a fingerprint.
     """
@@ -62,6 +66,8 @@ class Result:
     benchmark: Benchmark | None = None
     without_breakers: Metrics | None = None
     parts: Attribution | None = None
+    scores: Scores | None = None
+    curves: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""
@@ -160,6 +166,15 @@ class Result:
             RunError: the market data of the run is not known (a result made by hand).
         """
         return self._table("trades")
+
+    @property
+    def learning(self) -> pd.DataFrame:
+        """The learning curves of the signal, in the order it was learnt; empty where there are none.
+
+        ``fold`` (from 1), ``model``, ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_ic`` (missing: not known),
+        ``note``.
+        """
+        return self._table("learning")
 
     @property
     def legs(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from backtester.metrics import simple_returns
 from backtester.metrics.returns import fraction
 from backtester.result import replay
 from backtester.result.attribution import Attribution
+from backtester.scores import learning_columns
 
 if TYPE_CHECKING:
     from backtester.result.record import Result
@@ -191,6 +192,13 @@ def trades(result: Result) -> pd.DataFrame:
             "return": fraction(net, f[:, lg.MONEY_IN]),
         }
     )
+
+
+def learning(result: Result) -> pd.DataFrame:
+    """See :attr:`Result.learning`."""
+    columns = learning_columns(result.curves)
+    kinds = {"fold": np.int64, "epoch": np.int64, "model": _TEXT, "note": _TEXT}
+    return pd.DataFrame({name: pd.Series(given, dtype=kinds.get(name, np.float64)) for name, given in columns.items()})
 
 
 def legs(result: Result) -> pd.DataFrame:
