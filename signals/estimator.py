@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import pkgutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -13,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import backtester as bt
-from backtester.errors import did_you_mean
 from backtester.labels import FillAt, LabelKind, check_kind, check_start
 from backtester.plain import described
-from signals.checks import whole
-from signals.features import SCALES, default_features
+from signals.checks import found, whole
+from signals.features import SCALES, compute, default_features, warmup_of
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Features = Callable[[bt.Panel, Rows], Floats]
+CLASSES = ("up", "three", "triple_barrier")  # labels that a classifier can learn
 
 
 class Estimator(bt.Signal):
@@ -31,11 +29,12 @@ class Estimator(bt.Signal):
 
     Each fold fits a clone of it, as ``fit(x, y)`` with a row of ``x`` for every session and symbol of the training rows
     that has its features and a label, which members alone have. The score of a member is what it predicts; that of a
-    classifier, which needs the label ``up``, the probability of going up.
+    classifier, which needs a label of classes, the mean of the classes by their probability: with ``up`` the
+    probability of going up, with ``three`` and ``triple_barrier`` that of 1 less that of -1.
 
-    Missing values: the default features have none (see `signals.features`). With features of one's own, a symbol with
-    an unknown feature is neither learnt from nor scored, unless the estimator says that it takes NaN (scikit-learn's
-    tag ``allow_nan``): then only one without any known feature is.
+    Missing values: the default features have none (see `signals.features`). With others, a symbol with an unknown
+    feature is neither learnt from nor scored, unless the estimator says that it takes NaN (scikit-learn's tag
+    ``allow_nan``): then only one without any known feature is.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class Estimator(bt.Signal):
         fill: FillAt = "open",
         lookbacks: Sequence[int] = (1, 5, 10, 21, 63),
         scale: str = "rank",
-        features: Features | str | None = None,
+        features: Features | str | Sequence[str] | None = None,
         warmup: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -57,14 +56,15 @@ class Estimator(bt.Signal):
         Args:
             estimator: an object, or its class by name, as ``"sklearn.linear_model:Ridge"``.
             arguments: of that class, where it is given by name.
-            label: kind of label, as in `bt.labels`.
+            label: kind of label, as in `bt.labels`, with its default arguments.
             horizon: of the label, in sessions.
             fill: the price that labels run from and to, as in `bt.labels`.
             lookbacks: sessions of the default features' returns.
             scale: how the default features compare symbols: ``rank`` or ``zscore``.
-            features: in place of the default ones, ``features(panel, rows) -> (len(rows), N, F)`` or its name, as
+            features: in place of the default ones: a named set such as ``"ml4t"``, a list of names such as
+                ``["return_5", "rsi_14"]``, or a function ``features(panel, rows) -> (len(rows), N, F)`` or its name, as
                 ``"package.module:function"``. ``panel`` ends with ``rows[-1]``; a row's may use rows up to it.
-            warmup: rows of history that ``features`` needs; the default ones know theirs.
+            warmup: rows of history that a function of features needs; those that have a name know theirs.
             seed: given to the estimator, and what is in it, as ``random_state`` where that is None.
 
         Raises:
@@ -83,24 +83,29 @@ class Estimator(bt.Signal):
         self.label = label
         self.fill = fill
         self.horizon, self.seed = whole("horizon", horizon), whole("seed", seed, least=0)
-        self._features = _found(features, "features") if isinstance(features, str) else features
+        self._names = _names(features)
+        given = features if self._names is None else None
+        self._features: Any = found(given, "features") if isinstance(given, str) else given
         if self._features is not None and not callable(self._features):
-            raise bt.ConfigError(f"features is {features!r}; it must be a function, or the name of one.")
-        self.lookbacks = [whole("lookbacks", one) for one in lookbacks] if self._features is None else []
+            raise bt.ConfigError(f"features is {features!r}; it must be a function or its name, or names of features.")
+        self.lookbacks = [whole("lookbacks", one) for one in lookbacks] if features is None else []
         self.scale = scale
         if scale not in SCALES:
             raise bt.ConfigError(f"scale is {scale!r}; it must be one of {', '.join(SCALES)}.")
-        if self._features is None and not self.lookbacks:
+        if features is None and not self.lookbacks:
             raise bt.ConfigError("lookbacks is empty; give at least one number of sessions.")
         if self._features is not None and warmup is None:
             raise bt.ConfigError(
                 "warmup is not given; features of your own need it: the rows of history that they use."
             )
-        least = max(self.lookbacks, default=0) + 1
+        least = max(self.lookbacks, default=0) + 1 if self._names is None else warmup_of(self._names)
         self.warmup = least if warmup is None else whole("warmup", warmup, least=least)
         self._is_classifier = _is_classifier(self._template)
-        if self._is_classifier and label != "up":
-            raise bt.ConfigError(f"label is {label!r}; {type(self._template).__name__} is a classifier and needs 'up'.")
+        if self._is_classifier and label not in CLASSES:
+            raise bt.ConfigError(
+                f"label is {label!r}; {type(self._template).__name__} is a classifier and needs 'up', 'three' or "
+                "'triple_barrier'."
+            )
         self._model: Any = None
 
     def fit(self, panel: bt.Panel, rows: Rows) -> None:
@@ -141,6 +146,8 @@ class Estimator(bt.Signal):
         features = described(self._features)
         by_name = isinstance(features, dict) and set(features) == {"function"}
         told["features"] = features["function"] if by_name else features
+        if self._names is not None:
+            told["features"] = self._names
         # Of a class that is given by name, the estimator says the arguments too.
         return told | {"estimator": described(self._template), "arguments": None}
 
@@ -150,6 +157,8 @@ class Estimator(bt.Signal):
 
     def _seen(self, panel: bt.Panel, rows: Rows) -> Floats:
         """The features of the rows, checked: (R, N, F)."""
+        if self._names is not None:
+            return compute(panel, rows, self._names)
         if self._features is None:
             return default_features(panel, rows, self.lookbacks, self.scale)
         x = np.asarray(self._features(panel, rows), dtype=np.float64)
@@ -167,30 +176,20 @@ class Estimator(bt.Signal):
         return np.asarray(enough, dtype=np.bool_)
 
 
+def _names(features: Any) -> str | list[str] | None:
+    """Features by name: a set or a feature, or a list of features. None for anything else, as a function's name."""
+    if isinstance(features, str):
+        return features if ":" not in features else None
+    return list(features) if isinstance(features, (list, tuple)) else None
+
+
 def _named(name: str, arguments: Mapping[str, Any]) -> Any:
     """An estimator by the name of its class."""
-    kind = _found(name, "estimator")
+    kind = found(name, "estimator")
     try:
         return kind(**arguments)
     except (TypeError, ValueError) as error:
         raise bt.ConfigError(f"estimator {name} refused its arguments {dict(arguments)}: {error}") from error
-
-
-def _found(name: str, key: str) -> Any:
-    """What ``package.module:Name`` means."""
-    module, colon, attribute = name.rpartition(":")
-    if not colon or not module:
-        raise bt.ConfigError(f"{key} is {name!r}; write package.module:Name, such as 'sklearn.linear_model:Ridge'.")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        here = {one.name for one in pkgutil.iter_modules()}
-        hint = "" if package in here else did_you_mean(package, here)
-        raise bt.ConfigError(f"{key} is {name!r}, and {module} cannot be imported: {error}.{hint}") from error
-    except AttributeError as error:
-        hint = did_you_mean(attribute, dir(importlib.import_module(module)))
-        raise bt.ConfigError(f"{key} is {name!r}, and {module} has no {attribute}.{hint}") from error
 
 
 def _has(estimator: Any, name: str) -> bool:

@@ -177,6 +177,21 @@ def test_a_classifier_gives_the_probability_of_going_up():
     assert 0 < scores[known].min() < scores[known].max() < 1
 
 
+@pytest.mark.parametrize("label", ["three", "triple_barrier"])
+def test_a_classifier_of_three_gives_the_expected_direction(label):
+    """The triple barrier has a label once 20 returns are known."""
+    signal = signals.Estimator(LogisticRegression(), label=label, features=sizes, warmup=1)
+    model = LogisticRegression()
+    train, rows, panel, said = learnt(model, sizes, label)
+    signal.fit(panel, train)
+    scores, x = signal.predict(PANEL.head(74), rows), sizes(PANEL, rows)
+    known = np.isfinite(said)
+    chances = model.predict_proba(x[known])
+    assert model.classes_.tolist() == [-1.0, 0.0, 1.0]
+    np.testing.assert_allclose(scores[known], chances[:, 2] - chances[:, 0], rtol=1e-12, atol=1e-15)
+    assert scores[known].min() < scores[known].max()
+
+
 def test_the_estimator_given_is_never_fitted():
     model = Ridge()
     bt.walk_forward(PANEL, signals.Estimator(model, lookbacks=[1]), bt.Folds(30, 30))
