@@ -24,6 +24,47 @@ ESTIMATORS = {
         "sklearn.ensemble:RandomForestRegressor", {"n_estimators": 3, "max_depth": 3}, lookbacks=[1, 5], seed=3
     ),
 }
+_QUICK = {"features": ["return_1", "return_5"], "epochs": 2, "batch": 512, "device": "cpu"}
+GRIDS = {
+    "grid": lambda: signals.Grid(
+        "signals:MLP", {"hidden": [4], **_QUICK}, vary={"dropout": [0.0, 0.2], "hidden": [[3], [4]]}, best=2
+    ),
+}
+ENSEMBLES = {
+    "ensemble": lambda: signals.Ensemble(
+        [
+            signals.MLP([4], seeds=2, **_QUICK),
+            signals.MLP([3], seed=5, **_QUICK),
+            ESTIMATORS["ridge"](),
+            {"class": "signals:Reversal"},
+        ]
+    ),
+    "mean ensemble": lambda: signals.Ensemble(
+        ["signals:Reversal", {"class": "signals:Momentum", "lookback": 20, "skip": 5}], how="mean"
+    ),
+}
+_FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 2, "batch": 256}
+_SEQUENCE = {"window": 5, "epochs": 2, "batch": 256}
+_WHOLE = {**_SEQUENCE, "features": ["return", "range"]}
+# Networks: float32, small, and trained for two epochs.
+NETWORKS = {
+    "MLP": {
+        "mlp": lambda: signals.MLP((4,), **_FLAT, seeds=2, dropout=0.2),
+        "mlp with batch norm": lambda: signals.MLP((4,), norm="batch", **_FLAT, warm_start="previous"),
+    },
+    "RNN": {"rnn": lambda: signals.RNN(4, **_WHOLE)},
+    "LSTM": {"lstm": lambda: signals.LSTM(4, **_WHOLE, scaling="rank")},
+    "GRU": {"gru": lambda: signals.GRU(4, **_SEQUENCE, missing="mean")},
+    "CNN": {"cnn": lambda: signals.CNN((4,), **_SEQUENCE, horizon=3, missing="mean")},
+    "Transformer": {"transformer": lambda: signals.Transformer(4, heads=2, layers=1, **_WHOLE)},
+    "Module": {"module": lambda: signals.Module("own_modules:Small", **_FLAT)},
+}
+# What scores may differ by when other rows, folds or seeds share a matrix product, as a part of what all scores of the
+# signal span. Sums in float64 differ by some 1e-16 of what is added, in float32 by some 6e-8; a training of some ten
+# steps carries that on, and each step at most a few times as far.
+ROUNDING = {name: 1e-5 for makers in (*NETWORKS.values(), GRIDS) for name in makers}
+# A smooth rank carries the rounding of scores that are close on, 1 / (2 * 0.001 * 15) = 33 times with 16 symbols.
+ROUNDING["ensemble"] = 1e-4
 # Signals that need arguments, or whose own settings are too long for the markets here. Any other that is exported is
 # made without arguments.
 KNOWN = {
@@ -31,6 +72,9 @@ KNOWN = {
     "Reversal": {"reversal": lambda: signals.Reversal()},
     "Random": {"random": lambda: signals.Random(7)},
     "Estimator": ESTIMATORS,
+    "Grid": GRIDS,
+    "Ensemble": ENSEMBLES,
+    **NETWORKS,
 }
 MAKERS = {
     name: make

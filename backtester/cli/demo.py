@@ -1,4 +1,4 @@
-"""The demo: a synthetic market, a planted signal and a plain rule, without a network or a file."""
+"""The demo: neural networks against a linear model and a rule, on a synthetic market, without a network or a file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,44 @@ if TYPE_CHECKING:
 
 SYMBOLS, SESSIONS = 200, 1008
 
-# A score that foretells a little, as good ones do, and a rule that knows nothing of it.
-_STRATEGIES = {"demo-ranked": "strategies:RankedLongShort", "demo-reversal": "strategies:Reversal"}
+# What foretells returns there lies in how features act together, which a linear model cannot see and a rule on prices
+# does not look at.
+_SIGNALS = {
+    "demo-mlp": """
+class = "signals:MLP"
+hidden = [32, 16]
+seeds = 3
+features = ["extra"]
+epochs = 8
+batch = 1024
+learning_rate = 0.004
+""",
+    "demo-ridge": """
+class = "signals:Estimator"
+estimator = "sklearn.linear_model:Ridge"
+features = ["extra"]
+""",
+    "demo-momentum": """
+class = "signals:Momentum"
+lookback = 126
+""",
+}
 
 _CONFIG = """
 [data]
-synthetic = {{ symbols = {symbols}, sessions = {sessions}, seed = {seed}, rank_ic = 0.015 }}
+synthetic = {{ symbols = {symbols}, sessions = {sessions}, seed = {seed}, rank_ic = 0.04, kind = "interactions" }}
+
+[signal]
+{signal}
+
+[folds]
+train = 378
+test = 126
 
 [strategy]
-class = "{strategy}"
+class = "strategies:RankedLongShort"
 long = 25
 short = 25
-every = 5
 
 [costs]
 commission_bps = 1
@@ -49,9 +75,9 @@ name = "{name}"
 def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
     """Run, print and save the demo.
 
-    Two strategies trade the same market with the same costs: one ranks by the score that was planted in the market
-    and foretells a little of the next session, the other buys what fell and sells what rose. The saved folders hold
-    the configs, so each can be run again and changed.
+    Three signals are walked forward over the same market, and the same strategy ranks by their scores at the same
+    costs: three networks that differ in their seed, a linear model, and momentum. The saved folders hold the configs,
+    so each can be run again and changed.
 
     Args:
         seed: of the market.
@@ -62,18 +88,24 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
         RunError: the runs cannot be written.
     """
     from backtester.report import print_summary
+    from backtester.report.compare import print_comparison
 
     check_runs(runs)
     console.print(f"A synthetic market: {SYMBOLS} symbols, {SESSIONS:,} sessions, seed {seed}.", style="dim")
-    results = []
-    for name, strategy in _STRATEGIES.items():
-        text = _CONFIG.format(symbols=SYMBOLS, sessions=SESSIONS, seed=seed, strategy=strategy, name=name)
+    results, names = [], []
+    for name, signal in _SIGNALS.items():
+        text = _CONFIG.format(symbols=SYMBOLS, sessions=SESSIONS, seed=seed, signal=signal.strip(), name=name)
         config = parse_config(text, Path(f"{name}.toml"))
         with told_log(), progress() as draw:
             result = run_config(config, progress=draw)
         folder, is_new = save_run(result, runs, config=config)
-        console.print()
-        print_summary(result, console)
-        console.print(f"\n{'saved to' if is_new else 'already in'} {folder}", style="dim")
+        if not results:
+            console.print()
+            print_summary(result, console)
+            console.print()
+        console.print(f"{name}: {'saved to' if is_new else 'already in'} {folder}", style="dim")
         results.append(result)
+        names.append(name)
+    console.print()
+    print_comparison(results, names, console)
     return results

@@ -1,0 +1,266 @@
+"""Networks as signals: what all kinds share. Each kind is a short class in `signals.neural`."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+import backtester as bt
+from backtester.labels import FillAt, LabelKind, check_arguments, check_kind, check_start
+from signals.checks import whole
+from signals.features import channel_warmup, warmup_of
+from signals.scaling import check_scaling
+
+if TYPE_CHECKING:
+    from signals.networks import Shape
+    from signals.training.fit import Plan
+    from signals.training.fitted import Fitted
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+# The label that goes with a loss where none is asked for.
+_LABEL_OF = {"bce": "up", "cross_entropy": "three"}
+# Labels in units of returns: divided by their spread for the losses that weigh single errors.
+_RETURNS = ("raw", "demeaned", "sector_demeaned")
+MISSING = ("drop", "mean")
+
+
+class Network(bt.Signal):
+    """A neural network that scores: one set of weights for all symbols, learnt anew in each fold.
+
+    Subclasses say the shape. How the network is trained is said by further keyword arguments, those of
+    `signals.training.options.Options`: ``epochs``, ``batch``, ``loss``, ``optimizer``, ``learning_rate``, ``dropout``,
+    ``l1``, ``l2``, ``clip``, ``validation``, ``patience``, ``warm_start`` and others.
+
+    In a fold, inputs and labels of the training rows are those of a panel that ends there. The last part of the rows
+    (``validation``), purged, is only watched; scales are fitted on the rows before it. A cell (a symbol in a session)
+    is learnt from if it has its inputs and a label, and scored if it has its inputs. The score is in the unit of the
+    label, or what the loss says it is; with several seeds it is the mean of their scores, and each seed's are kept
+    beside (`bt.Scores.members`).
+    """
+
+    def __init__(
+        self,
+        own: Mapping[str, Any],
+        *,
+        window: int | None = None,
+        features: Any = "default",
+        label: LabelKind | None = None,
+        label_arguments: Mapping[str, Any] | None = None,
+        horizon: int = 1,
+        fill: FillAt = "open",
+        scaling: str = "zscore",
+        missing: str = "drop",
+        seeds: int = 1,
+        seed: int = 0,
+        device: str = "auto",
+        **training: Any,
+    ) -> None:
+        """Check the settings; nothing is learnt yet.
+
+        Args:
+            own: arguments of the subclass, by name.
+            window: sessions of a sequence, its own among them; None: the network sees one row of features.
+            features: a named set or a list of names, of `signals.features.compute`, or of
+                `signals.features.channels` for sequences.
+            label: kind of label, as in `bt.labels`; None: ``up`` for the loss ``bce``, ``three`` for ``cross_entropy``,
+                else ``demeaned``.
+            label_arguments: of that kind.
+            horizon: of the label, in sessions.
+            fill: the price that labels run from and to, as in `bt.labels`.
+            scaling: ``zscore``, ``minmax``, ``robust``, ``rank`` or ``none`` (`signals.scaling`).
+            missing: ``drop``: a cell with an unknown input is not used; ``mean``: unknown counts as the middle of what
+                was learnt from, if anything of the cell is known.
+            seeds: networks that differ in nothing but the seed, ``seed``, ``seed + 1`` and so on.
+            seed: of the first.
+            device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+            **training: how it is trained.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        from signals.losses import loss_of
+        from signals.training.device import check_device
+        from signals.training.optimizers import check_optimizer
+        from signals.training.options import make_options
+
+        name = type(self).__name__
+        shared = {
+            "features": features, "label": label, "label_arguments": dict(label_arguments or {}), "horizon": horizon,
+            "fill": fill, "scaling": scaling, "missing": missing, "seeds": seeds, "seed": seed, "device": device,
+        }  # fmt: skip
+        self._given = {**own, **({} if window is None else {"window": window}), **shared, **training}
+        self.training = make_options(training, name, (*own, *shared))
+        for key, value in own.items():
+            setattr(self, key, list(value) if isinstance(value, tuple) else value)
+        self.window = None if window is None else whole("window", window)
+        self.features = features if isinstance(features, str) else list(features)
+        self.label = cast(LabelKind, label or _LABEL_OF.get(self.training.loss, "demeaned"))
+        self.label_arguments = dict(label_arguments or {})
+        self.horizon, self.seed, self.seeds = (
+            whole("horizon", horizon),
+            whole("seed", seed, least=0),
+            whole("seeds", seeds),
+        )
+        self.scaling, self.missing, self.device = scaling, missing, device
+        check_kind(self.label)
+        check_arguments(self.label, self.label_arguments)
+        check_start(fill)
+        self.fill = fill
+        check_scaling(scaling)
+        check_device(device)
+        check_optimizer(self.training)
+        if missing not in MISSING:
+            raise bt.ConfigError(f"missing is {missing!r}; it must be one of {', '.join(MISSING)}.")
+        loss = loss_of(self.training.loss, **self.training.loss_arguments)
+        if "any" not in loss.labels and self.label not in loss.labels:
+            raise bt.ConfigError(
+                f"the loss {self.training.loss!r} needs a label of {' or '.join(loss.labels)}, not {self.label!r}."
+            )
+        self.warmup = warmup_of(self.features) if window is None else self.window_warmup()
+        self._fitted: Fitted | None = None
+
+    def window_warmup(self) -> int:
+        """Rows of history of a sequence: its own, and those that its first row needs."""
+        return channel_warmup(self.features) + whole("window", self.window) - 1
+
+    def shape(self, inputs: int, outputs: int) -> Shape:
+        """The shape of the network for so many inputs and outputs: what a subclass has to say."""
+        raise NotImplementedError(f"{type(self).__name__} has no shape(self, inputs, outputs).")
+
+    # The contract of a signal.
+
+    @property
+    def continues(self) -> bool:  # type: ignore[override]  # a constant of the class where nothing is set
+        """Whether a fold begins with what the fold before it has learnt."""
+        return self.training.warm_start == "previous"
+
+    def fit(self, panel: bt.Panel, rows: Rows) -> None:
+        """Learn from these rows alone."""
+        self.fit_folds([bt.FitJob(self, panel, rows, 1)], bt.FitWork())
+
+    def fit_folds(self, jobs: Sequence[bt.FitJob], work: bt.FitWork) -> None:
+        """Train all folds and seeds, in one stack where they can be."""
+        from signals.training.fit import fit_networks
+
+        previous = work.previous._fitted if isinstance(work.previous, Network) else None
+        for job, parts in zip(jobs, fit_networks(self.plan(), jobs, work, previous), strict=True):
+            assert isinstance(job.signal, Network)
+            job.signal._fitted = parts[0]
+
+    def predict(self, panel: bt.Panel, rows: Rows) -> bt.Prediction:
+        """The scores of each seed, and their mean; NaN where an input is missing, or no seed learnt anything."""
+        if self._fitted is None:
+            raise bt.ConfigError("it has not been fitted: give it folds.")
+        members = self.ask(self._fitted, panel, rows)
+        return bt.Prediction(mean_of(members, (len(rows), panel.shape[1])), members if self.seeds > 1 else {})
+
+    def learning(self) -> Sequence[Mapping[str, Any]]:
+        """The learning curves."""
+        return () if self._fitted is None else self._fitted.curve
+
+    def describe(self) -> dict[str, Any]:
+        """The settings; of a checkpoint to start from, its hash too."""
+        told = super().describe()
+        start = self.training.warm_start
+        if start not in (None, "previous"):
+            file = Path(str(start))
+            told["warm_start_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+        return told
+
+    def environment(self) -> dict[str, Any]:
+        """Device and threads, on which the last digits depend."""
+        import torch
+
+        from signals.training.device import resolved
+
+        return {"device": resolved(self.device), "threads": torch.get_num_threads()}
+
+    def sources(self) -> list[Any]:
+        """The class, and the code that trains."""
+        from signals.training.fit import fit_networks
+
+        return [*super().sources(), fit_networks]
+
+    # What the trainer and ensembles ask for.
+
+    def plan(self, configs: Sequence[Any] = (), key: Mapping[str, Any] | None = None) -> Plan:
+        """What is to be trained, as the trainer is told."""
+        from signals.losses import loss_of
+        from signals.training.device import resolved
+        from signals.training.fit import Plan
+        from signals.training.prepare import Inputs, Labels
+        from signals.training.trainer import Config
+
+        options = self.training
+        loss = loss_of(options.loss, **options.loss_arguments)
+
+        def labels(panel: bt.Panel, rows: Rows) -> Floats:
+            fill = cast(FillAt, self.fill)
+            return bt.labels(panel, rows, self.horizon, kind=self.label, fill=fill, **self.label_arguments)
+
+        shape: Callable[[int], Shape] = lambda inputs: self.shape(inputs, loss.outputs)  # noqa: E731
+        return Plan(
+            shape,
+            Inputs(self.features, self.window, self.scaling, self.missing),
+            Labels(labels, self.horizon, loss.batches == "rows" and self.label in _RETURNS),
+            options,
+            list(configs) or [Config(options.dropout, options.l1, options.l2, options.learning_rate)],
+            loss,
+            [self.seed + k for k in range(self.seeds)],
+            resolved(self.device),
+            type(shape(1)).__name__ == "ModuleShape",
+            dict(key or self.describe()),
+        )
+
+    def ask(self, fitted: Fitted, panel: bt.Panel, rows: Rows) -> dict[str, Floats]:
+        """The scores of every member of what has been fitted: name -> (R, N)."""
+        from signals.training.ask import scores_of
+
+        plan = self.plan()
+        return scores_of(fitted, plan.inputs, plan.loss, plan.device, self.training.precision, panel, rows)
+
+    def varied(self, **changes: Any) -> Network:
+        """A copy, not fitted, with some settings changed.
+
+        Raises:
+            ConfigError: a setting is unknown or wrong.
+        """
+        return type(self)(**{**self._given, "seed": self.seed, **changes})
+
+    def save(self, path: str | Path) -> None:
+        """Write what has been fitted, weights, scales and curves, to a safetensors file.
+
+        Raises:
+            ConfigError: nothing has been fitted.
+        """
+        if self._fitted is None:
+            raise bt.ConfigError("it has not been fitted: there is nothing to save.")
+        self._fitted.save(Path(path))
+
+    def load(self, path: str | Path, panel: bt.Panel) -> Network:
+        """A copy with what `save` wrote, ready to predict; ``panel`` says which extra columns are inputs.
+
+        Raises:
+            DataError: the file is damaged, or of another architecture or other inputs.
+        """
+        from signals.training.fitted import load
+        from signals.training.prepare import names_of
+
+        own, plan = copy.deepcopy(self), self.plan()
+        names = names_of(panel, plan.inputs)
+        own._fitted = load(path, plan.shape(len(names)), names)
+        return own
+
+
+def mean_of(members: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:
+    """The mean of the members' scores, where they have one."""
+    if not members:
+        return np.full(shape, np.nan)
+    return cast(Floats, np.mean(np.stack(list(members.values())), axis=0))

@@ -1,0 +1,1 @@
+"""The training of stacks of networks: data, steps, what is best, files."""

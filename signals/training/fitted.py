@@ -1,0 +1,98 @@
+"""What has been learnt in a fold: the networks that score, and all that is needed to ask them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import backtester as bt
+from signals.networks import Shape
+from signals.scaling import Scale
+from signals.training import checkpoint
+
+_WEIGHTS = "weights/"
+_SHIFT, _FACTOR = "scale/shift", "scale/factor"
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Networks of one shape that were fitted on the same rows.
+
+    Attributes:
+        shape: of each.
+        state: name -> (K, ...) weights of the K members, on the CPU.
+        members: their names, such as ``seed 0``.
+        inputs: the names of the inputs, in their order.
+        scale: of the inputs.
+        unit: scores are multiplied by it, to be in the unit of the labels.
+        span: first and last training session.
+        curve: rows of the learning curves, as `bt.Signal.learning` tells them.
+    """
+
+    shape: Shape
+    state: dict[str, Tensor]
+    members: tuple[str, ...]
+    inputs: tuple[str, ...]
+    scale: Scale
+    unit: float
+    span: tuple[str, str]
+    curve: tuple[dict[str, Any], ...]
+
+    def save(self, path: Path) -> None:
+        """Write everything to a safetensors file."""
+        tensors = {_WEIGHTS + name: one for name, one in self.state.items()}
+        tensors[_SHIFT], tensors[_FACTOR] = torch.from_numpy(self.scale.shift), torch.from_numpy(self.scale.factor)
+        note = {key: getattr(self, key) for key in ("members", "inputs", "unit", "span", "curve")}
+        checkpoint.write(path, tensors, {**note, "shape": told(self.shape)})
+
+
+def told(shape: Shape) -> dict[str, Any]:
+    """A shape as plain JSON data."""
+    fields = {key: value for key, value in vars(shape).items() if not callable(value)}
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in fields.items()}
+    return {"kind": type(shape).__name__, **plain}
+
+
+def load(path: str | Path, shape: Shape, inputs: tuple[str, ...]) -> Fitted:
+    """Read what `Fitted.save` wrote, for networks of this shape with these inputs.
+
+    Raises:
+        DataError: the file is damaged, or of another architecture or other inputs; the message names what differs.
+    """
+    tensors, note = checkpoint.read(path)
+    try:
+        there, expected = note["shape"], told(shape)
+        for key in expected.keys() | there.keys():
+            if there.get(key) != expected.get(key):
+                raise bt.DataError(
+                    f"The weights {path} are of another architecture: {key} is {there.get(key)!r} there and "
+                    f"{expected.get(key)!r} here. Use the settings that they were trained with."
+                )
+        if tuple(note["inputs"]) != inputs:
+            differing = sorted(set(note["inputs"]) ^ set(inputs)) or ["their order"]
+            raise bt.DataError(f"The weights {path} were trained on other inputs: {', '.join(differing)} differs.")
+        state = {name.removeprefix(_WEIGHTS): one for name, one in tensors.items() if name.startswith(_WEIGHTS)}
+        found = Fitted(
+            shape,
+            state,
+            tuple(note["members"]),
+            inputs,
+            Scale(tensors[_SHIFT].numpy().astype(np.float64), tensors[_FACTOR].numpy().astype(np.float64)),
+            float(note["unit"]),
+            (note["span"][0], note["span"][1]),
+            tuple(note["curve"]),
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise bt.DataError(f"The weights {path} lack something: {error}. Train again.") from error
+    return found
+
+
+def replaced(one: Fitted, **changes: Any) -> Fitted:
+    """A copy with some attributes changed."""
+    return dataclasses.replace(one, **changes)

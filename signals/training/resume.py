@@ -1,0 +1,68 @@
+"""The state of a training that is under way: all that is needed to go on with it to the same bytes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+import backtester as bt
+from signals.networks import put
+from signals.training import checkpoint
+from signals.training.trainer import Trainer
+
+_STACK, _BEST, _UNIT = "stack/", "best/", "unit/"
+
+
+def save_state(trainer: Trainer, path: Path) -> None:
+    """Write the state after an epoch; where that is impossible, warn and go on.
+
+    Orders, dropout and what a module of the user's own draws are functions of the seed and the epoch: there is nothing
+    to keep of them.
+    """
+    tensors: dict[str, Tensor] = {_STACK + name: one for name, one in trainer.stack.state().items()}
+    tensors |= {_BEST + name: one for name, one in trainer.best.state.items()}
+    units = []
+    for k, unit in enumerate(trainer.units):
+        tensors |= {f"{_UNIT}{k}/{name}": one for name, one in unit.tensors().items()}
+        units.append({"models": unit.models, **unit.memory()})
+    # Two names of one memory would be written as one, and refused.
+    tensors = {name: one.detach().clone() for name, one in tensors.items()}
+    note: dict[str, Any] = {
+        "epoch": trainer.epoch,
+        "steps": trainer.steps,
+        "lanes": trainer.lanes,
+        "best": trainer.best.memory(),
+        "units": units,
+    }
+    try:
+        checkpoint.write(path, tensors, note)
+    except OSError as error:
+        warnings.warn(f"The state of the training cannot be kept in {path}: {error}.", stacklevel=2)
+
+
+def resume(trainer: Trainer, path: Path) -> bool:
+    """Take over a state, if there is one that can be read; one that cannot is told and left alone."""
+    if not path.is_file():
+        return False
+    try:
+        tensors, note = checkpoint.read(path)
+        trainer.best.restore(note["best"], _below(tensors, _BEST))
+        if not note["lanes"]:  # every model had stopped
+            trainer.lanes, trainer.epoch, trainer.steps = [], note["epoch"], note["steps"]
+            return True
+        trainer.go_on(note["lanes"], note["epoch"], note["steps"], [unit["models"] for unit in note["units"]])
+        put(trainer.stack, range(trainer.stack.count), _below(tensors, _STACK))
+        for k, unit in enumerate(trainer.units):
+            unit.restore(_below(tensors, f"{_UNIT}{k}/"), note["units"][k])
+    except (bt.DataError, bt.SignalError, KeyError, IndexError, TypeError, ValueError) as error:
+        warnings.warn(f"{error} The training begins anew.", stacklevel=2)
+        trainer.begin()
+        return False
+    return True
+
+
+def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): one for name, one in tensors.items() if name.startswith(prefix)}

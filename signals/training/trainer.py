@@ -1,0 +1,388 @@
+"""The training of a stack of networks, in named steps: `Trainer.run` is the whole of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backtester.cross_section import centred_ranks
+from signals.losses import Loss
+from signals.networks import Shape, Stack, build, penalized, put
+from signals.training.best import Best
+from signals.training.capture import Graphs, side_stream
+from signals.training.data import NONE, Lane, Scaler, Store, row_order, session_order
+from signals.training.device import precise
+from signals.training.frozen import learning, statistics, still
+from signals.training.gradients import clip, penalize
+from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
+from signals.training.options import Options
+from signals.training.watch import mean_rank_ic
+
+# Values held in one layer while the watched sessions are scored.
+_AT_ONCE = 1 << 22
+_STEP_BITS = 24  # of the number that dropout is drawn from; the epoch is above them
+
+
+class Config(NamedTuple):
+    """What the networks of a lane may differ in."""
+
+    dropout: float
+    l1: float
+    l2: float
+    learning_rate: float
+
+
+class Task(NamedTuple):
+    """Networks of one shape that are trained at once: every configuration in every lane.
+
+    Model ``m`` is that of lane ``m // len(configs)`` and configuration ``m % len(configs)``.
+    """
+
+    shape: Shape
+    store: Store
+    lanes: list[Lane]
+    configs: list[Config]
+    options: Options
+    loss: Loss
+    device: str
+    start: dict[str, Tensor] | None = None  # (M, ...) weights to begin with; None: new ones
+
+
+class Trainer:
+    """Trains the models of a task.
+
+    A lane takes its own batches in its own order; a lane whose epoch has fewer steps waits for the others, so that
+    every model does what it would do alone.
+
+    Attributes:
+        best: the best weights of every model, when they were found, and its learning curve.
+        epoch: epochs done.
+        steps: steps done, those of the longest lane.
+        lanes: those that still train, by their number in the task.
+        stack: their networks.
+        units: their optimizers.
+    """
+
+    def __init__(self, task: Task) -> None:
+        """Build the stack; nothing is learnt yet."""
+        self.task = task
+        self._by_session = task.loss.batches == "sessions"
+        self._graphs = Graphs()
+        self.begin()
+
+    def begin(self) -> None:
+        """Everything as before the first epoch."""
+        self.go_on(list(range(len(self.task.lanes))), 0, 0)
+        if self.task.start is not None:
+            put(self.stack, range(self.stack.count), self.task.start)
+        self.best = Best(self.stack.count, self.stack.state(), self.task.options)
+
+    def go_on(self, lanes: list[int], epoch: int, steps: int, groups: list[list[int]] | None = None) -> None:
+        """A new stack for these lanes, after so many epochs and steps; weights and optimizers are to be put in.
+
+        Args:
+            lanes: those that still train.
+            epoch: epochs done.
+            steps: steps done.
+            groups: places of the models that share an optimizer; None: as in the beginning.
+        """
+        self.lanes, self.epoch, self.steps = lanes, epoch, steps
+        self.stack = self._new_stack()
+        self._ready()
+        rates = [one.learning_rate for one in self.task.configs]
+        self.units = [
+            Unit(self._parameters, models, rates[models[0] % len(rates)], self.task.options)
+            for models in groups or self._groups()
+        ]
+        self._place_lanes()
+
+    @property
+    def most_steps(self) -> int:
+        """Steps of the whole training, if no lane stops early."""
+        return self.task.options.epochs * max(self._epoch_steps(lane) for lane in self.task.lanes)
+
+    def run(
+        self, tell: Callable[[int], None] = lambda steps: None, epoch_over: Callable[[], None] = lambda: None
+    ) -> None:
+        """Train until every model has stopped or the epochs are over.
+
+        Args:
+            tell: called with the number of steps done, now and then.
+            epoch_over: called after every epoch.
+        """
+        with side_stream(self.task.device):
+            while self.lanes and self.epoch < self.task.options.epochs:
+                self._draw_order()
+                self._train_epoch(tell)
+                losses = self._losses()
+                watched = self._watch()
+                self.epoch += 1
+                self._end_epoch(losses, watched)
+                epoch_over()
+
+    # An epoch.
+
+    def _draw_order(self) -> None:
+        """The batches of every lane for this epoch, (lanes, steps * batch), on the device."""
+        options = self.task.options
+        for place, k in enumerate(self.lanes):
+            lane = self.task.lanes[k]
+            if self._by_session:
+                order = session_order(lane, self.epoch, options.batch_sessions)
+            else:
+                order = row_order(lane, self.epoch, options.batch)
+            self._order[place].copy_(torch.from_numpy(np.resize(order, self._order.shape[1])))
+        torch.arange(self._batch, out=self._places)
+        self._done.zero_()
+        self._step.fill_(self.epoch << _STEP_BITS)
+        self._sum.zero_()
+
+    def _train_epoch(self, tell: Callable[[int], None]) -> None:
+        self.stack.train()
+        may_record = self._may_record()
+        lengths = [self._unit_steps(unit) for unit in self.units]
+        most = max(lengths)
+        for step in range(most):
+            moving = tuple(k for k, length in enumerate(lengths) if step < length)
+            if not self._graphs.replayed(moving):
+                units = [self.units[k] for k in moving]
+                self._train_step(units)
+                if may_record:
+                    left = min(lengths[k] for k in moving) - step - 1
+                    self._graphs.record(moving, partial(self._train_step, units), step + 1, left)
+            if step % 32 == 31:
+                tell(self.steps + step + 1)
+        self.steps += most
+
+    def _train_step(self, units: Sequence[Unit]) -> None:
+        """One batch of every lane: gather, forward, backward, penalties, clip, move."""
+        some_wait = len(units) < len(self.units)
+        before = {name: value.clone() for name, value in self._statistics.items()} if some_wait else {}
+        if needs_closure(self.task.options):
+            units[0].step(self._evaluated())
+        else:
+            self._note_losses(self._backward())
+            for unit in units:
+                unit.step()
+        for name, old in before.items():  # a model that waits has not seen the batch
+            moves = (self._done < self._model_steps).view(-1, *[1] * (old.dim() - 1))
+            self._statistics[name].copy_(torch.where(moves, self._statistics[name], old))
+        self._places += self._batch
+        self._done += 1
+        self._step += 1
+
+    def _evaluated(self) -> Callable[[], Tensor]:
+        """What an optimizer calls that evaluates the loss many times in a step; the first is that of the batch."""
+        first = True
+
+        def closure() -> Tensor:
+            nonlocal first
+            losses = self._backward()
+            if first:
+                self._note_losses(losses)
+            first = False
+            return losses.sum()
+
+        return closure
+
+    def _backward(self) -> Tensor:
+        """Gradients of every model's own loss on its batch; the losses, (M,)."""
+        for one in self._parameters.values():
+            one.gradient.zero_()
+        cells = self._order.index_select(1, self._places)  # (lanes, B)
+        losses = self._loss_of(cells)  # (M,)
+        losses.sum().backward()  # type: ignore[no-untyped-call]  # each model's gradient is that of its own loss
+        penalize(penalized(self.stack), self._l1, self._l2)
+        if self.task.options.clip is not None:
+            clip([one.gradient for one in self._parameters.values()], self.task.options.clip)
+        return losses.detach()
+
+    def _note_losses(self, losses: Tensor) -> None:
+        """Add the losses of a step (M,) to those of the epoch, but for models that wait."""
+        losses = losses.float()
+        self._sum += torch.where(self._done < self._model_steps, losses, torch.zeros_like(losses))
+
+    def _loss_of(self, cells: Tensor) -> Tensor:
+        """The loss of every model on cells (lanes, B) of its lane: (M,)."""
+        holds = cells != NONE if self._by_session else None
+        x = self._inputs(cells.clamp(min=0) if self._by_session else cells)
+        label = self.task.store.labels(cells.clamp(min=0) if self._by_session else cells) / self._label_unit
+        with precise(self.task.options.precision, self.task.device):
+            output = self._forward(x, self._step)  # (M, B, O)
+        label = self._by_model(label)
+        weight = torch.ones_like(label) if holds is None else self._by_model(holds).float()
+        return self._compute(output.float(), label, weight)
+
+    def _compute(self, output: Tensor, label: Tensor, weight: Tensor) -> Tensor:
+        """The loss of outputs (M, B, O) against labels (M, B), as sessions where the loss compares symbols: (M,)."""
+        if self._by_session:
+            output, label, weight = (self._as_sessions(one) for one in (output, label, weight))
+        return self.task.loss.compute(output, label, weight)
+
+    def _as_sessions(self, values: Tensor) -> Tensor:
+        """(M, S*N, ...) as (M, S, N, ...)."""
+        return values.view(len(values), -1, self.task.store.symbols, *values.shape[2:])
+
+    def _inputs(self, cells: Tensor) -> Tensor:
+        store = self.task.store
+        return self._scaler(store.inputs(cells), store.has_unknown or self._by_session)
+
+    # What is watched.
+
+    def _losses(self) -> list[float]:
+        """The mean training loss of the epoch of every model."""
+        return [float(one) for one in (self._sum / self._model_steps).tolist()]
+
+    @torch.no_grad()
+    def _watch(self) -> tuple[list[float], list[float]] | None:
+        """Loss and mean rank IC of every model on its watched sessions; None if there are none."""
+        if self._valid is None:
+            return None
+        self.stack.eval()
+        symbols = self.task.store.symbols
+        outputs = []
+        step = max(1, _AT_ONCE // (len(self._model_steps) * symbols * 64))
+        for cells in torch.split(self._valid, step, dim=1):  # (lanes, sessions, N)
+            cells = cells.flatten(1)
+            with precise(self.task.options.precision, self.task.device):
+                outputs.append(self.stack(self._inputs(cells.clamp(min=0)), self._step).float())
+        output = torch.cat(outputs, dim=1)  # (M, V*N, O)
+        cells = self._valid.flatten(1)
+        holds = self._by_model(cells != NONE)
+        label = self._by_model(self.task.store.labels(cells.clamp(min=0)) / self._label_unit)
+        losses = self._compute(output, label, holds.float())
+        score = self._as_sessions(self.task.loss.score(output))  # (M, V, N)
+        ic = mean_rank_ic(score, self._by_model(self._valid_ranks), self._as_sessions(holds))
+        return [float(one) for one in losses.tolist()], [float(one) for one in ic.tolist()]
+
+    def _end_epoch(self, losses: list[float], watched: tuple[list[float], list[float]] | None) -> None:
+        """Note the epoch, keep what is best, move the schedules on, and let go of lanes that have stopped."""
+        configs = len(self.task.configs)
+        models = [lane * configs + config for lane in self.lanes for config in range(configs)]
+        self.best.note(self.epoch, models, losses, watched, self.stack.state())
+        values = losses if watched is None else watched[0]
+        for unit in self.units:
+            unit.end_epoch(float(np.mean([values[k] for k in unit.models])))
+        if self.task.options.scheduler is not None:
+            self._graphs.forget()  # they repeat the rates that they were recorded with
+        stopped = [all(self.best.stopped[m] for m in self._models_of(lane)) for lane in self.lanes]
+        if all(stopped):
+            self.lanes = []
+        elif 4 * sum(stopped) >= len(stopped) and any(stopped):
+            self._keep([k for k, over in enumerate(stopped) if not over])
+
+    # Lanes and their places in the stack.
+
+    def _models_of(self, lane: int) -> range:
+        configs = len(self.task.configs)
+        return range(lane * configs, (lane + 1) * configs)
+
+    def _keep(self, places: list[int]) -> None:
+        """Go on with the lanes at these places of the stack alone."""
+        configs = len(self.task.configs)
+        kept = [place * configs + config for place in places for config in range(configs)]
+        state = self.stack.models(kept)
+        self.lanes = [self.lanes[place] for place in places]
+        self.stack = self._new_stack()
+        put(self.stack, range(len(kept)), state)
+        self._ready()
+        new = {model: k for k, model in enumerate(kept)}
+        units = []
+        for unit in self.units:
+            inside = [k for k, model in enumerate(unit.models) if model in new]
+            if inside:
+                unit.keep(inside)
+                unit.point_at(self._parameters, [new[unit.models[k]] for k in inside])
+                units.append(unit)
+        self.units = units
+        self._place_lanes()
+
+    def _new_stack(self) -> Stack:
+        """A stack for the lanes that still train."""
+        seeds = [self.task.lanes[k].seed for k in self.lanes]
+        configs = self.task.configs
+        # All configurations draw as the first would, so that one drops the same trained here and by itself.
+        stack = build(self.task.shape, len(seeds), seeds, [one.dropout for one in configs], [0] * len(configs))
+        return stack.to(self.task.device)
+
+    def _ready(self) -> None:
+        """Find what of the stack learns, and what stays."""
+        self._parameters = learning(self.stack, self.task.options.freeze)
+        self._still = still(self.stack, self.task.options.freeze)
+        self._statistics = statistics(self.stack)
+
+    def _groups(self) -> list[list[int]]:
+        """Places of models that share an optimizer: of one rate, in neighbouring lanes with equally many steps."""
+        configs = self.task.configs
+        rates = [one.learning_rate for one in configs]
+        steps = [self._epoch_steps(self.task.lanes[lane]) for lane in self.lanes]
+        each = range(len(self.lanes))
+        if not shares_steps(self.task.options):
+            return [[lane * len(configs) + k] for lane in each for k in range(len(configs))]
+        if len(set(rates)) == 1:
+            return [[lane * len(configs) + k for lane in lanes for k in range(len(configs))] for lanes in runs(steps)]
+        return [[lane * len(configs) + k for k in same] for lane in each for same in runs(rates)]
+
+    def _epoch_steps(self, lane: Lane) -> int:
+        if self._by_session:
+            return -(-len(lane.train) // self.task.options.batch_sessions)
+        samples = int(np.count_nonzero(lane.train != NONE))
+        return math.ceil(samples / self.task.options.batch)
+
+    def _unit_steps(self, unit: Unit) -> int:
+        return self._steps[unit.models[0] // len(self.task.configs)]
+
+    def _place_lanes(self) -> None:
+        """Everything that stands in the order of the lanes in the stack, on the device."""
+        task, device = self.task, self.task.device
+        lanes = [task.lanes[k] for k in self.lanes]
+        compiles = task.options.compile and device == "cuda"
+        self._forward = cast(Stack, torch.compile(self.stack)) if compiles else self.stack
+        self._place_steps(lanes)
+        self._scaler = Scaler([lane.scale for lane in lanes], task.store.is_sequence, device)
+        self._label_unit = torch.tensor([[lane.unit] for lane in lanes], dtype=torch.float32, device=device)
+        repeated = task.configs * len(lanes)
+        penalties = ([one.l1 for one in repeated], [one.l2 for one in repeated])
+        self._l1, self._l2 = (torch.tensor(each, device=device) if any(each) else None for each in penalties)
+        self._valid = None
+        sessions = max(len(lane.valid) for lane in lanes)
+        if sessions:
+            cells = np.full((len(lanes), sessions, task.store.symbols), NONE)
+            for k, lane in enumerate(lanes):
+                cells[k, : len(lane.valid)] = lane.valid
+            self._valid = torch.from_numpy(cells).to(device)
+            label = task.store.labels(self._valid.clamp(min=0)).double().cpu().numpy()
+            ranks = centred_ranks(np.where(cells == NONE, np.nan, label).reshape(-1, task.store.symbols))
+            filled = torch.from_numpy(np.nan_to_num(ranks).astype(np.float32).reshape(cells.shape))
+            self._valid_ranks = filled.to(device)
+
+    def _place_steps(self, lanes: list[Lane]) -> None:
+        """What counts the steps of an epoch, on the device; every epoch of a lane has equally many."""
+        options, device = self.task.options, self.task.device
+        self._graphs.forget()  # they are of another stack
+        self._batch = options.batch_sessions * self.task.store.symbols if self._by_session else options.batch
+        self._steps = [self._epoch_steps(lane) for lane in lanes]
+        self._order = torch.empty(len(lanes), max(self._steps) * self._batch, dtype=torch.int64, device=device)
+        self._places = torch.empty(self._batch, dtype=torch.int64, device=device)  # in the order, of this step's cells
+        self._model_steps = self._by_model(torch.tensor(self._steps, device=device))
+        self._done = torch.zeros((), dtype=torch.int64, device=device)
+        # Counted by epoch, so that it is the same however many steps other lanes have.
+        self._step = torch.zeros((), dtype=torch.int64, device=device)
+        self._sum = torch.zeros(len(self._model_steps), device=device)
+
+    def _by_model(self, values: Tensor) -> Tensor:
+        """Values of the lanes (lanes, ...) as those of the models (M, ...)."""
+        return values.repeat_interleave(len(self.task.configs), dim=0)
+
+    def _may_record(self) -> bool:
+        """Whether a step can be recorded as a CUDA graph: all that it reads, writes and repeats is on the device."""
+        options = self.task.options
+        changes = options.scheduler is not None and options.schedule_by == "step"
+        capturable = self.stack.capturable and all(unit.capturable for unit in self.units)
+        return self.task.device == "cuda" and capturable and not changes
