@@ -14,6 +14,8 @@ from backtester.market.panel import Panel
 
 Floats: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.int64]
+# A standard deviation of returns below this is rounding: they are all the same.
+_ROUNDING = 1e-12
 
 
 class TripleBarrier(NamedTuple):
@@ -70,8 +72,9 @@ def barrier_returns(
         bought = inside + start
         price = panel.close if at_close else panel.open
         entry = np.where(panel.volume[bought] != 0.0, price[bought], np.nan)
-        unit = np.sqrt(horizon) * _volatility(panel, inside, window)
-        unit[unit == 0.0] = np.nan  # barriers at the entry itself
+        volatility = _volatility(panel, inside, window)
+        volatility[volatility < _ROUNDING] = np.nan  # barriers at the entry itself
+        unit = np.sqrt(horizon) * volatility
         bars = Bars(*(_frozen(part) for part in (panel.open, panel.high, panel.low, panel.close, panel.volume)))
         known = slice(0, len(inside))
         worth = np.empty(entry.shape)

@@ -129,7 +129,7 @@ def triple_barrier(
 
     NaN as in `labels` (no order could be given in ``t``, or fill at ``a``; the panel ends before ``b``, whether or not
     something was touched by then; nothing was touched and no sale could fill at ``b``), and where ``s`` is unknown
-    or 0. A label never changes when the panel goes on.
+    or 0 (below 1e-12, which is rounding). A label never changes when the panel goes on.
 
     Args:
         panel: the market.

@@ -40,6 +40,7 @@ class LiveCut(NamedTuple):
     origin: dict[str, Any]  # of the scores: signal and folds
     members: Mapping[str, Floats] = MappingProxyType({})  # name -> (sessions, N)
     learning: tuple[dict[str, Any], ...] = ()  # the curves of the folds that have begun
+    begun: tuple[tuple[str, ...], ...] = ()  # first and last training session and first test session of these folds
 
 
 class Live:
@@ -91,19 +92,31 @@ class Live:
         """What `restore` needs after ``done`` sessions."""
         members = {name: own[:done].copy() for name, own in self._sheet.members.items()}
         asked = tuple(sorted(self._asked))
-        return LiveCut(self._sheet.values[:done].copy(), asked, dict(self.scores.origin), members, self._learning)
+        values, origin = self._sheet.values[:done].copy(), dict(self.scores.origin)
+        return LiveCut(values, asked, origin, members, self._learning, self._begun(done))
+
+    def _begun(self, done: int) -> tuple[tuple[str, ...], ...]:
+        """What `LiveCut.begun` says of the folds; where their last test session lies is not known yet."""
+        pairs = zip(self.scores.folds, self._folds, strict=True)
+        return tuple(tuple(dates[:3]) for dates, fold in pairs if fold.test[0] < done)
 
     def restore(self, cut: LiveCut | None) -> None:
         """Take over the rows that were scored before a cut.
 
         Raises:
-            ConfigError: the snapshot brings none, or they are those of another signal, seed or folds.
+            ConfigError: the snapshot brings none, or they are those of another signal, seed or folds; or the folds have
+                moved with the end of the panel.
         """
         if cut is None:
             raise ConfigError("the snapshot was taken of a run without online=True and has no scores: leave it out.")
         for key, value in self.scores.origin.items():
             if cut.origin.get(key) != value:
                 raise ConfigError(f"the snapshot was taken with {key} {cut.origin.get(key)}; now it is {value}.")
+        if cut.begun != self._begun(len(cut.values)):
+            raise ConfigError(
+                "the snapshot was taken with folds in other places: with n_splits they move when the panel ends with "
+                "another session. Leave n_splits out of a run that is to be gone on with."
+            )
         if len(cut.values):
             self._sheet.write(np.arange(len(cut.values)), Prediction(cut.values, cut.members))
         self._asked |= set(cut.label_fills)

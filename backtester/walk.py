@@ -61,7 +61,7 @@ def walk_forward(
         checkpoints: folder where a training may keep what it has learnt so far, to go on from there after it was
             killed. It writes into a folder of its own, named like an entry of the score cache by all that the scores
             depend on; for a signal of which that cannot be told there is a warning and no checkpoint.
-        every_epoch: whether a checkpoint of every epoch is kept, not of the last alone.
+        every_epoch: whether a checkpoint of every epoch is kept, not of the last alone; needs `checkpoints`.
         tensorboard: folder for TensorBoard's files, for signals that write them.
 
     Returns:
@@ -81,6 +81,7 @@ def walk_forward(
     origin = origin_of(signal, folds, batch=batch, online=False)
     keeps = checkpoints is not None and fits_together(signal)
     parts = told_ingredients(panel, signal, folds, batch, caches=cache is not None, keeps=keeps)
+    work = work_for(parts, checkpoints, every_epoch, tensorboard, progress)
     if cache is not None and parts is not None:
         found = load_cached(cache, parts, panel)
         if found is not None:
@@ -89,7 +90,6 @@ def walk_forward(
     done, total = 0, sum(len(fold.test) for fold in plan)
     tell = progress or (lambda what, done, total: None)
     tell("scoring", 0, total)
-    work = work_for(parts, checkpoints, every_epoch, tensorboard, progress)
     asked: set[str] = set()
     learning: list[dict[str, Any]] = []
     for number, own, fills in _fit_each(signal, panel, plan, batch != 1, work):
@@ -123,7 +123,13 @@ def work_for(
     tensorboard: str | os.PathLike[str] | None,
     progress: Progress | None,
 ) -> FitWork:
-    """What `Signal.fit_folds` is handed: the arguments are those of `walk_forward`, `parts` what scores depend on."""
+    """What `Signal.fit_folds` is handed: the arguments are those of `walk_forward`, `parts` what scores depend on.
+
+    Raises:
+        ConfigError: a checkpoint of every epoch is asked for, and no folder for it is given.
+    """
+    if every_epoch and checkpoints is None:
+        raise ConfigError("every_epoch keeps a checkpoint of every epoch, and checkpoints, the folder for it, is off.")
     folder = None if checkpoints is None or parts is None else Path(checkpoints) / key_of(parts)
     return FitWork(progress, None, folder, every_epoch, None if tensorboard is None else Path(tensorboard))
 

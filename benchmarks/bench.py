@@ -25,7 +25,7 @@ import floor
 import make_env
 import markets
 import numpy as np
-from table import rows_of, to_markdown
+from table import rows_of, section_of, to_markdown, with_section
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "latest.json"
@@ -162,7 +162,8 @@ def main() -> int:
     page = to_markdown(report, rows)
     print(page)
     if not options.quick:
-        PAGE.write_text(page + "\n")
+        networks = section_of(PAGE.read_text()) if PAGE.is_file() else ""  # written by networks.py
+        PAGE.write_text(with_section(page, networks) if networks else page + "\n")
     return 0 if options.quick or all(row.reached is not False for row in rows) else 1
 
 

@@ -8,6 +8,7 @@ from ingest import BARS
 
 Report = dict[str, Any]
 IMPORTS = {"parquet": "Parquet", "csv": "CSV"}
+NETWORKS = "## Networks"  # the section that networks.py writes
 
 
 class Row(NamedTuple):
@@ -112,7 +113,6 @@ def _seconds(work: str, commands: Report, name: str, below: float) -> Row:
 def to_markdown(report: Report, rows: list[Row]) -> str:
     """Return the whole page."""
     machine, parity = report["machine"], report["parity"]
-    verdict = {True: "yes", False: "**no**", None: ""}
     lines = [
         "# Results",
         "",
@@ -126,7 +126,7 @@ def to_markdown(report: Report, rows: list[Row]) -> str:
     if report["quick"]:
         lines += ["**A quick run on a small market: the times mean nothing.**", ""]
     lines += ["| work | measured | bar | reached |", "|---|---|---|---|"]
-    lines += [f"| {row.work} | {row.measured} | {row.bar} | {verdict[row.reached]} |" for row in rows]
+    lines += [row_line(row) for row in rows]
     lines += [
         "",
         "## Parity",
@@ -152,6 +152,23 @@ def to_markdown(report: Report, rows: list[Row]) -> str:
         rate, best = seconds["bars_per_second"] / 1e6, seconds["best"]
         lines.append(f"| {name} | {best * 1e3:.0f} ms | {rate:.1f} M | {best / plain:.2f} |")
     return "\n".join(lines)
+
+
+def row_line(row: Row) -> str:
+    """Return a row of the table as Markdown."""
+    verdict = {True: "yes", False: "**no**", None: ""}
+    return f"| {row.work} | {row.measured} | {row.bar} | {verdict[row.reached]} |"
+
+
+def with_section(page: str, section: str) -> str:
+    """Return the page with the section of the networks, which is its last, in the place of the one it had."""
+    return page.partition(f"\n{NETWORKS}\n")[0].rstrip() + f"\n\n{section.rstrip()}\n"
+
+
+def section_of(page: str) -> str:
+    """Return the section of the networks that a page has; nothing if it has none."""
+    _, heading, rest = page.partition(f"\n{NETWORKS}\n")
+    return heading.strip() + "\n" + rest if heading else ""
 
 
 def _engine_line(name: str, report: Report, difference: float | None) -> str:

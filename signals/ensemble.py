@@ -13,6 +13,7 @@ import backtester as bt
 from backtester.asking import predicted
 from backtester.cross_section import centred_ranks
 from backtester.errors import did_you_mean
+from backtester.signal import check_signal
 from backtester.walk import seeded
 from signals.checks import whole
 from signals.estimator import Estimator
@@ -25,6 +26,7 @@ HOW = ("rank_mean", "mean")
 _FILLS = ("same_close", "open", "close")  # the earliest first
 # Scores closer than this part of their interquartile range count as partly equal.
 _CLOSE = 1e-3
+_FAR = 1e4  # such ranges from the median; beyond it, close scores count as equal
 
 
 class Ensemble(bt.Signal):
@@ -57,6 +59,8 @@ class Ensemble(bt.Signal):
         if how not in HOW:
             raise bt.ConfigError(f"how is {how!r}; it must be one of {', '.join(HOW)}.{did_you_mean(str(how), HOW)}")
         self._given = [_part(one, number) for number, one in enumerate(signals, 1)]
+        for one in self._given:
+            check_signal(one)
         self._names = _names(self._given)
         self.how = how
         self.seed = whole("seed", seed, least=0)
@@ -155,18 +159,19 @@ def smooth_ranks(scores: Floats) -> Floats:
             continue
         low, middle, high = np.quantile(row[known], (0.25, 0.5, 0.75))
         if high > low:
-            rank[known] = _ranks_of(row[known] - middle, _CLOSE * (high - low))
+            rank[known] = _ranks_of((row[known] - middle) / (high - low), _CLOSE)
     return ranks
 
 
 def _ranks_of(values: Floats, width: float) -> Floats:
-    """Centred ranks of values (n,), none unknown, those within ``width`` of each other in proportion."""
+    """Centred ranks of values (n,) around 0, none unknown, those within ``width`` of each other in proportion."""
     ordered = np.sort(values)
-    sums = np.concatenate(([0.0], np.cumsum(ordered)))
+    near = values.clip(-_FAR, _FAR)  # else what is far off would swallow the digits of the sums
+    sums = np.concatenate(([0.0], np.cumsum(ordered.clip(-_FAR, _FAR))))
     below = np.searchsorted(ordered, values - width, "left")
     until = np.searchsorted(ordered, values + width, "right")
     above = len(values) - until
-    close = ((until - below) * values - (sums[until] - sums[below])) / width
+    close = ((until - below) * near - (sums[until] - sums[below])) / width
     centred: Floats = (below - above + close) / (2.0 * (len(values) - 1))
     return centred
 

@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 
 import backtester as bt
 from backtester.errors import did_you_mean
-from backtester.plain import plain
+from backtester.plain import is_plain, plain
 from signals.checks import whole
 from signals.network import Network, mean_of
 from signals.parts import made, mean_of_known, share
 from signals.training.options import VARIED
 
 if TYPE_CHECKING:
+    from signals.training.fit import Shared
     from signals.training.fitted import Fitted
 
 log = logging.getLogger("signals")
 Rows = NDArray[np.int64]
 BY = ("ic", "loss")
 # What all configurations share: else their values could not be compared, or their scores not averaged.
-_SHARED = ("horizon", "fill", "label", "label_arguments", "loss", "validation", "monitor", "warm_start")
+_SHARED = (
+    "horizon", "fill", "label", "label_arguments", "loss", "loss_arguments", "validation", "monitor", "warm_start",
+)  # fmt: skip
 _DIGITS = 6  # of what is chosen by
 _OF_THE_GRID = ("seed", "seeds", "device")
 
@@ -123,11 +126,13 @@ class Grid(bt.Signal):
         found: list[list[tuple[int, Candidate]]] = [[] for _ in jobs]
         stacked: list[list[list[Fitted]]] = [[] for _ in jobs]
         stacks = self._stacks()
+        shared: Shared = {}  # labels, validation, seeds and device are the same for all
         for number, stack in enumerate(stacks):
             progress = share(work.progress, number, len(stacks))
             board = None if work.tensorboard is None else work.tensorboard / f"stack-{number}"
             before = work.previous._stacked[number] if isinstance(work.previous, Grid) else None
-            fits = self._fit_stack(stack, jobs, work._replace(progress=progress, tensorboard=board), before)
+            now = work._replace(progress=progress, tensorboard=board)
+            fits = self._fit_stack(stack, jobs, now, before, shared)
             if progress is not None:
                 progress("training", 1, 1)
             for k, fitted in enumerate(fits):
@@ -195,7 +200,12 @@ class Grid(bt.Signal):
         return list(stacks.values())
 
     def _fit_stack(
-        self, stack: _Stack, jobs: Sequence[bt.FitJob], work: bt.FitWork, before: list[Fitted] | None
+        self,
+        stack: _Stack,
+        jobs: Sequence[bt.FitJob],
+        work: bt.FitWork,
+        before: list[Fitted] | None,
+        shared: Shared,
     ) -> list[list[Fitted]]:
         """What each configuration of a stack has learnt in each fold."""
         from signals.training.fit import fit_networks, pooled
@@ -203,7 +213,8 @@ class Grid(bt.Signal):
 
         options = stack.network.training
         configs = [Config(**{key: float(one.get(key, getattr(options, key))) for key in VARIED}) for one in stack.free]
-        return fit_networks(stack.network.plan(configs), jobs, work, None if before is None else pooled(before))
+        previous = None if before is None else pooled(before)
+        return fit_networks(stack.network.plan(configs), jobs, work, previous, shared)
 
     # The choice.
 
@@ -260,10 +271,10 @@ def _checked(vary: Any) -> dict[str, list[Any]]:
             )
         if key in _OF_THE_GRID:
             raise bt.ConfigError(f"vary cannot hold {key!r}: it is one of all configurations. Set it on the network.")
-        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise bt.ConfigError(f"vary {key} is {values!r}; it must be a list of values.")
-        told = [_shown(value) for value in values]
-        if len(set(told)) < len(told):
+        if isinstance(values, str) or not isinstance(values, Sequence) or not values or not is_plain(values):
+            raise bt.ConfigError(f"vary {key} is {values!r}; it must be a list of values, as a config file holds them.")
+        held = [plain(value) for value in values]
+        if any(value in held[:k] for k, value in enumerate(held)):
             raise bt.ConfigError(f"vary {key} is {values!r}; it holds a value twice.")
     return {key: list(vary[key]) for key in sorted(vary)}
 

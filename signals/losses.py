@@ -20,6 +20,7 @@ from backtester.errors import did_you_mean
 
 Compute = Callable[[Tensor, Tensor, Tensor], Tensor]
 _EPSILON = 1e-12  # under a root, so that its slope at 0 is finite
+_PAIRS = 1 << 24  # of symbols, held at a time
 
 
 class Loss(NamedTuple):
@@ -137,16 +138,24 @@ def _centred(values: Tensor, weight: Tensor) -> Tensor:
 def _hard_ranks(values: Tensor, weight: Tensor) -> Tensor:
     """How many others of the session are below, and half of those that are equal: (M, S, N)."""
     ranks = torch.empty_like(values)
-    for m in range(len(values)):  # pairs of one model at a time: (S, N, N) is large
-        apart = values[m, :, :, None] - values[m, :, None, :]  # (S, N, N)
-        ranks[m] = ((torch.sign(apart) + 1) / 2 @ weight[m, :, :, None].to(values.dtype))[..., 0]
+    weight = weight.to(values.dtype)
+    for at in _pieces(values):
+        apart = values[at][:, :, None] - values[at][:, None, :]  # (S, N, N)
+        ranks[at] = ((torch.sign(apart) + 1) / 2 @ weight[at][:, :, None])[..., 0]
     return ranks
 
 
-class _SoftRanks(torch.autograd.Function):
-    """``rank_i = sum_j weight_j sigmoid((x_i - x_j) / temperature)`` of each session, one model at a time.
+def _pieces(values: Tensor) -> list[tuple[int, slice]]:
+    """Some sessions of one model at a time, of (M, S, N): all pairs of many sessions, (S, N, N), are large."""
+    models, sessions, symbols = values.shape
+    step = max(1, _PAIRS // symbols**2)
+    return [(m, slice(first, first + step)) for m in range(models) for first in range(0, sessions, step)]
 
-    The pairs are taken anew on the way back, so that memory holds those of one model and not of all.
+
+class _SoftRanks(torch.autograd.Function):
+    """``rank_i = sum_j weight_j sigmoid((x_i - x_j) / temperature)`` of each session.
+
+    The pairs are taken anew on the way back, so that memory holds some at a time and not all.
     """
 
     @staticmethod
@@ -155,8 +164,8 @@ class _SoftRanks(torch.autograd.Function):
         ctx.save_for_backward(x, weight)
         ctx.temperature = temperature
         ranks = torch.empty_like(x)
-        for m in range(len(x)):
-            ranks[m] = (_below(x[m], temperature) @ weight[m, :, :, None])[..., 0]
+        for at in _pieces(x):
+            ranks[at] = (_below(x[at], temperature) @ weight[at][:, :, None])[..., 0]
         return ranks
 
     @staticmethod
@@ -164,12 +173,12 @@ class _SoftRanks(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grads[0]
         found = torch.empty_like(x)
-        for m in range(len(x)):
-            below = _below(x[m], ctx.temperature)
+        for at in _pieces(x):
+            below = _below(x[at], ctx.temperature)
             slope = below * (1 - below) / ctx.temperature  # (S, N, N), the same for (i, j) and (j, i)
-            as_self = grad[m] * (slope @ weight[m, :, :, None])[..., 0]
-            as_other = weight[m] * (slope @ grad[m, :, :, None])[..., 0]
-            found[m] = as_self - as_other
+            as_self = grad[at] * (slope @ weight[at][:, :, None])[..., 0]
+            as_other = weight[at] * (slope @ grad[at][:, :, None])[..., 0]
+            found[at] = as_self - as_other
         return found, None, None
 
 

@@ -18,9 +18,12 @@ from signals.features import channel_warmup, warmup_of
 from signals.scaling import check_scaling
 
 if TYPE_CHECKING:
+    from signals.losses import Loss
     from signals.networks import Shape
     from signals.training.fit import Plan
     from signals.training.fitted import Fitted
+    from signals.training.prepare import Inputs
+    from signals.training.trainer import Config
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -85,7 +88,6 @@ class Network(bt.Signal):
         Raises:
             ConfigError: a setting is wrong.
         """
-        from signals.losses import loss_of
         from signals.training.device import check_device
         from signals.training.optimizers import check_optimizer
         from signals.training.options import make_options
@@ -97,6 +99,7 @@ class Network(bt.Signal):
         }  # fmt: skip
         self._given = {**own, **({} if window is None else {"window": window}), **shared, **training}
         self.training = make_options(training, name, (*own, *shared))
+        self.own = list(own)  # their values stand beside, under their names
         for key, value in own.items():
             setattr(self, key, list(value) if isinstance(value, tuple) else value)
         self.window = None if window is None else whole("window", window)
@@ -118,7 +121,7 @@ class Network(bt.Signal):
         check_optimizer(self.training)
         if missing not in MISSING:
             raise bt.ConfigError(f"missing is {missing!r}; it must be one of {', '.join(MISSING)}.")
-        loss = loss_of(self.training.loss, **self.training.loss_arguments)
+        loss = self._loss()
         if "any" not in loss.labels and self.label not in loss.labels:
             raise bt.ConfigError(
                 f"the loss {self.training.loss!r} needs a label of {' or '.join(loss.labels)}, not {self.label!r}."
@@ -190,16 +193,15 @@ class Network(bt.Signal):
 
     # What the trainer and ensembles ask for.
 
-    def plan(self, configs: Sequence[Any] = (), key: Mapping[str, Any] | None = None) -> Plan:
-        """What is to be trained, as the trainer is told."""
-        from signals.losses import loss_of
+    def plan(self, configs: Sequence[Config] = ()) -> Plan:
+        """What is to be trained, as the trainer is told; of several configurations where they are given."""
+        from signals.networks import ModuleShape
         from signals.training.device import resolved
         from signals.training.fit import Plan
-        from signals.training.prepare import Inputs, Labels
+        from signals.training.prepare import Labels
         from signals.training.trainer import Config
 
-        options = self.training
-        loss = loss_of(options.loss, **options.loss_arguments)
+        options, loss = self.training, self._loss()
 
         def labels(panel: bt.Panel, rows: Rows) -> Floats:
             fill = cast(FillAt, self.fill)
@@ -208,23 +210,36 @@ class Network(bt.Signal):
         shape: Callable[[int], Shape] = lambda inputs: self.shape(inputs, loss.outputs)  # noqa: E731
         return Plan(
             shape,
-            Inputs(self.features, self.window, self.scaling, self.missing),
+            self._inputs(),
             Labels(labels, self.horizon, loss.batches == "rows" and self.label in _RETURNS),
             options,
             list(configs) or [Config(options.dropout, options.l1, options.l2, options.learning_rate)],
             loss,
             [self.seed + k for k in range(self.seeds)],
             resolved(self.device),
-            type(shape(1)).__name__ == "ModuleShape",
-            dict(key or self.describe()),
+            isinstance(shape(1), ModuleShape),
+            self.describe(),
         )
 
     def ask(self, fitted: Fitted, panel: bt.Panel, rows: Rows) -> dict[str, Floats]:
         """The scores of every member of what has been fitted: name -> (R, N)."""
         from signals.training.ask import scores_of
+        from signals.training.device import resolved
 
-        plan = self.plan()
-        return scores_of(fitted, plan.inputs, plan.loss, plan.device, self.training.precision, panel, rows)
+        device = resolved(self.device)
+        return scores_of(fitted, self._inputs(), self._loss(), device, self.training.precision, panel, rows)
+
+    def _inputs(self) -> Inputs:
+        """What the network sees."""
+        from signals.training.prepare import Inputs
+
+        return Inputs(self.features, self.window, self.scaling, self.missing)
+
+    def _loss(self) -> Loss:
+        """What is made small, and what the output means."""
+        from signals.losses import loss_of
+
+        return loss_of(self.training.loss, **self.training.loss_arguments)
 
     def varied(self, **changes: Any) -> Network:
         """A copy, not fitted, with some settings changed.
@@ -232,7 +247,13 @@ class Network(bt.Signal):
         Raises:
             ConfigError: a setting is unknown or wrong.
         """
-        return type(self)(**{**self._given, "seed": self.seed, **changes})
+        try:
+            return type(self)(**{**self._given, "seed": self.seed, **changes})
+        except TypeError as error:
+            raise bt.ConfigError(
+                f"{type(self).__name__} cannot be made again with {', '.join(changes)} changed: {error}. Its __init__ "
+                "must take all that it hands to the one below, such as further settings (**settings)."
+            ) from error
 
     def save(self, path: str | Path) -> None:
         """Write what has been fitted, weights, scales and curves, to a safetensors file.
@@ -242,21 +263,26 @@ class Network(bt.Signal):
         """
         if self._fitted is None:
             raise bt.ConfigError("it has not been fitted: there is nothing to save.")
-        self._fitted.save(Path(path))
+        self._fitted.save(Path(path), self._meaning())
 
     def load(self, path: str | Path, panel: bt.Panel) -> Network:
         """A copy with what `save` wrote, ready to predict; ``panel`` says which extra columns are inputs.
 
         Raises:
-            DataError: the file is damaged, or of another architecture or other inputs.
+            DataError: the file is damaged, or of another architecture, other inputs, or settings by which the same
+                weights would say something else.
         """
         from signals.training.fitted import load
         from signals.training.prepare import names_of
 
-        own, plan = copy.deepcopy(self), self.plan()
-        names = names_of(panel, plan.inputs)
-        own._fitted = load(path, plan.shape(len(names)), names)
+        own, names = copy.deepcopy(self), names_of(panel, self._inputs())
+        own._fitted = load(path, self.shape(len(names), self._loss().outputs), names, self._meaning())
         return own
+
+    def _meaning(self) -> dict[str, Any]:
+        """What decides, beside the weights and the names of the inputs, what a score is."""
+        own = {"window": self.window, "scaling": self.scaling, "loss": self.training.loss}
+        return own | {"label": self.label, "horizon": self.horizon}
 
 
 def mean_of(members: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:

@@ -25,7 +25,11 @@ class MLP(Network):
         **settings: Any,
     ) -> None:  # fmt: skip
         """Layers of ``hidden`` units (`signals.networks.MLPShape`); further settings are those of `Network`."""
-        super().__init__({"hidden": tuple(hidden), "activation": activation, "norm": norm, "skip": skip}, **settings)
+        own = {"hidden": _sizes("hidden", hidden), "activation": activation, "norm": norm, "skip": skip}
+        super().__init__(own, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
+        if norm == "batch" and self.training.batch == 1 and self._loss().batches == "rows":
+            raise bt.ConfigError("norm is 'batch' and batch is 1: the spread of one sample is not known. Take more.")
 
     def shape(self, inputs: int, outputs: int) -> Shape:
         """Of the layers."""
@@ -35,46 +39,41 @@ class MLP(Network):
         return MLPShape(inputs, outputs, own["hidden"], own["activation"], own["norm"], own["skip"])
 
 
-class RNN(Network):
+class _Recurrent(Network):
+    """What RNN, LSTM and GRU share: all but the cell."""
+
+    _cell = ""
+
+    def __init__(
+        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
+    ) -> None:
+        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
+        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
+
+    def shape(self, inputs: int, outputs: int) -> Shape:
+        """Of the cells."""
+        from signals.networks import RecurrentShape
+
+        return RecurrentShape(self._cell, inputs, outputs, self._given["hidden"], self._given["layers"])
+
+
+class RNN(_Recurrent):
     """A plain recurrent network (Elman, 1990) over a window of channels."""
 
-    def __init__(
-        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
-    ) -> None:
-        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
-
-    def shape(self, inputs: int, outputs: int) -> Shape:
-        """Of the cells."""
-        return _recurrent("rnn", inputs, outputs, self._given)
+    _cell = "rnn"
 
 
-class LSTM(Network):
+class LSTM(_Recurrent):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over a window of channels."""
 
-    def __init__(
-        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
-    ) -> None:
-        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
-
-    def shape(self, inputs: int, outputs: int) -> Shape:
-        """Of the cells."""
-        return _recurrent("lstm", inputs, outputs, self._given)
+    _cell = "lstm"
 
 
-class GRU(Network):
+class GRU(_Recurrent):
     """Gated recurrent units (Cho et al., 2014) over a window of channels."""
 
-    def __init__(
-        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
-    ) -> None:
-        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
-
-    def shape(self, inputs: int, outputs: int) -> Shape:
-        """Of the cells."""
-        return _recurrent("gru", inputs, outputs, self._given)
+    _cell = "gru"
 
 
 class CNN(Network):
@@ -85,8 +84,10 @@ class CNN(Network):
         window: int = 20, features: Any = "default", **settings: Any,
     ) -> None:  # fmt: skip
         """Layers of ``channels``, the k-th with steps of ``dilation**k``; further settings are those of `Network`."""
-        own = {"channels": tuple(channels), "kernel": kernel, "dilation": dilation, "activation": activation}
+        sizes = _sizes("channels", channels)
+        own = {"channels": sizes, "kernel": kernel, "dilation": dilation, "activation": activation}
         super().__init__(own, window=window, features=features, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
         """Of the convolutions."""
@@ -106,6 +107,7 @@ class Transformer(Network):
         """Blocks of ``width`` and so many ``heads``; further settings are those of `Network`."""
         own = {"width": width, "heads": heads, "layers": layers, "activation": activation}
         super().__init__(own, window=window, features=features, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
         """Of the blocks."""
@@ -130,6 +132,8 @@ class Module(Network):
         """Find the class ``package.module:Class``; further settings are those of `Network`."""
         self._kind = found(module, "module")
         super().__init__({"module": module, "arguments": dict(arguments or {})}, window=window, **settings)
+        if self.training.dropout:
+            raise bt.ConfigError(f"dropout is {self.training.dropout}; that of a module of one's own stands in it: 0.")
 
     def shape(self, inputs: int, outputs: int) -> Shape:
         """That of whatever the module is."""
@@ -142,10 +146,11 @@ class Module(Network):
         return [*super().sources(), self._kind]
 
 
-def _recurrent(cell: str, inputs: int, outputs: int, own: Mapping[str, Any]) -> Shape:
-    from signals.networks import RecurrentShape
-
-    return RecurrentShape(cell, inputs, outputs, own["hidden"], own["layers"])
+def _sizes(key: str, given: Any) -> tuple[Any, ...]:
+    """What is given for the layers, one number each."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise bt.ConfigError(f"{key} is {given!r}; it must be a list of whole numbers, one a layer, such as [32, 16].")
+    return tuple(given)
 
 
 def _make(kind: Any, arguments: dict[str, Any], inputs: int, outputs: int) -> torch.nn.Module:

@@ -36,8 +36,9 @@ def fit_scale(kind: str, x: Floats, names: tuple[str, ...]) -> Scale:
 
     Args:
         kind: ``zscore``: less the mean, over the standard deviation (ddof=0). ``minmax``: from -1 for the least to 1
-            for the greatest. ``robust``: less the median, over the distance of the quartiles. ``rank`` and ``none``:
-            as it is; ranks are taken session by session before (`ranked`) and need nothing fitted.
+            for the greatest. ``robust``: less the median, over the distance of the quartiles, or, where these are the
+            same though the feature varies, over the standard deviation. ``rank`` and ``none``: as it is; ranks are
+            taken session by session before (`ranked`) and need nothing fitted.
         x: (S, F) samples to fit on; NaN is unknown and takes no part.
         names: of the F features, for the message.
 
@@ -54,6 +55,7 @@ def fit_scale(kind: str, x: Floats, names: tuple[str, ...]) -> Scale:
     count = x.shape[1]
     if kind in ("rank", "none"):
         return Scale(np.zeros(count), np.ones(count))
+    size = np.nanmax(np.abs(x), axis=0)
     if kind == "zscore":
         shift, spread = np.nanmean(x, axis=0), np.nanstd(x, axis=0)
     elif kind == "minmax":
@@ -62,7 +64,7 @@ def fit_scale(kind: str, x: Floats, names: tuple[str, ...]) -> Scale:
     else:
         low, shift, high = np.nanquantile(x, [0.25, 0.5, 0.75], axis=0)
         spread = high - low
-    size = np.nanmax(np.abs(x), axis=0)
+        spread = np.where(spread > _ROUNDING * size, spread, np.nanstd(x, axis=0))
     varies = spread > _ROUNDING * size
     return Scale(shift, np.where(varies, 1.0 / np.where(varies, spread, 1.0), 0.0))
 

@@ -57,7 +57,7 @@ class _MLP(nn.Module):
         widths = (shape.inputs, *shape.hidden)
         self.layers, self.norms, self.skips = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
         for inputs, outputs in pairwise(widths):
-            self.layers.append(nn.Linear(inputs, outputs))
+            self.layers.append(nn.Linear(inputs, outputs, bias=shape.norm != "batch"))
             self.norms.append(norms[shape.norm](outputs))
             through = shape.skip and inputs != outputs
             self.skips.append(nn.Linear(inputs, outputs, bias=False) if through else nn.Identity())

@@ -17,6 +17,13 @@ class Small(nn.Module):
         return self.body(x)
 
 
+class Normed(nn.Sequential):
+    """Its norm counts batches in a number without dimensions."""
+
+    def __init__(self, inputs: int, units: int = 4):
+        super().__init__(nn.Linear(inputs, units), nn.BatchNorm1d(units), nn.Tanh(), nn.Linear(units, 1))
+
+
 class LastOf(Small):
     """Of a window it sees the last session."""
 

@@ -57,7 +57,7 @@ NETWORKS = {
     "GRU": {"gru": lambda: signals.GRU(4, **_SEQUENCE, missing="mean")},
     "CNN": {"cnn": lambda: signals.CNN((4,), **_SEQUENCE, horizon=3, missing="mean")},
     "Transformer": {"transformer": lambda: signals.Transformer(4, heads=2, layers=1, **_WHOLE)},
-    "Module": {"module": lambda: signals.Module("own_modules:Small", **_FLAT)},
+    "Module": {"module": lambda: signals.Module("own_modules:Small", **_FLAT, seeds=2)},
 }
 # What scores may differ by when other rows, folds or seeds share a matrix product, as a part of what all scores of the
 # signal span. Sums in float64 differ by some 1e-16 of what is added, in float32 by some 6e-8; a training of some ten

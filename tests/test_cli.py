@@ -281,14 +281,17 @@ def test_list() -> None:
 
 
 def test_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "SYMBOLS", 60)
-    monkeypatch.setattr(demo, "SESSIONS", 80)
+    for key, value in {"SYMBOLS": 60, "SESSIONS": 300, "TRAIN": 120, "TEST": 40}.items():
+        monkeypatch.setattr(demo, key, value)
     output = call("demo", "--seed", "3", "--out", "shown").output
-    names = sorted(path.name for path in Path("shown").iterdir())
-    assert [name.rsplit("-", 1)[0] for name in names] == ["demo-ranked", "demo-reversal"]
-    assert "demo-ranked" in output
-    assert "demo-reversal" in output
-    assert "already in" in call("demo", "--seed", "3", "--out", "shown").output
+    names = sorted(folder.name for folder in Path("shown").iterdir())
+    assert [name.rsplit("-", 1)[0] for name in names] == ["demo-mlp", "demo-momentum", "demo-ridge"]
+    assert "rank IC" in output
+    assert "seed 2" in output
+    for name in ("demo-mlp", "demo-momentum", "demo-ridge"):
+        assert name in output
+    again = call("demo", "--seed", "3", "--out", "shown").output
+    assert again.count("already in") == 3
 
 
 @pytest.mark.parametrize(

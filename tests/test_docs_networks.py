@@ -59,6 +59,9 @@ def test_its_code_runs(tmp_path, monkeypatch):
     assert module.scores.members.keys() == {"seed 0", "seed 1", "seed 2"}
     rows_of_one = [row for row in module.scores.learning if row["model"] == "seed 0" and row["fold"] == 1]
     assert [row["epoch"] for row in rows_of_one] == [1, 2, 3, 4]
+    chosen = [row["model"] for row in module.found.learning if row["note"].startswith("chosen")]
+    assert len(chosen) == 2 * len(module.found.folds)
+    assert module.together.members.keys() == {"MLP", "Ridge", "Reversal"}
     wide = signals.Module("mine:Wide", {"units": 4}, epochs=1)
     assert bt.walk_forward(module.market.panel, wide, bt.Folds(train=200, test=126)).known > 0
 

@@ -118,6 +118,14 @@ def test_rounding_moves_no_rank_far():
     assert np.abs(smooth_ranks(other) - smooth_ranks(scores)).max() < 1e-5
 
 
+@pytest.mark.parametrize("far", [-1e15, 1e15, -1e300])
+def test_a_score_far_off_moves_no_other_rank(far):
+    """The sum of all scores below would have no digits left for the differences of the others."""
+    scores = np.random.default_rng(0).normal(size=(1, 40))
+    scores[0, [3, 7]] = far
+    np.testing.assert_allclose(smooth_ranks(scores), centred_ranks(scores), rtol=0.0, atol=1e-8)
+
+
 def test_scores_of_which_most_are_equal():
     """The quartiles are equal: plain ranks, ties sharing theirs. Of (0, 0, 0, 0, 1) the zeros rank 2.5 of five."""
     np.testing.assert_array_equal(smooth_ranks(np.array([[0.0, 0.0, 0.0, 0.0, 1.0]])), [[-0.125] * 4 + [0.5]])

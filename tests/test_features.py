@@ -151,9 +151,12 @@ def test_bollinger_bands_after_a_crash_and_a_jump():
     """19 closes of 100 and one of 1: mean 95.05, deviation 21.58, lower band 51.9, distance -50.9.
 
     19 of 1 and one of 1000: mean 50.95, deviation 217.7, upper band 486.4, distance -1.06. Neither has a logarithm.
+    One of 30 is not that far yet: mean 2.45, deviation 6.321, upper band 15.09, distance -0.988; one of 31 is.
     """
     panel = market(np.column_stack(([*[100.0] * 19, 1.0], [*[1.0] * 19, 1000.0])))
     assert last(panel, "bollinger_low_20")[0] == last(panel, "bollinger_high_20")[1] == np.log1p(-0.99)
+    near = last(market(np.column_stack(([*[1.0] * 19, 30.0], [*[1.0] * 19, 31.0]))), "bollinger_high_20")
+    assert near[1] == np.log1p(-0.99) < near[0] < np.log1p(-0.98)
 
 
 def test_fractional_difference():
@@ -161,6 +164,13 @@ def test_fractional_difference():
     assert fracdiff_weights(0.5, 4).tolist() == [1.0, -0.5, -0.125, -0.0625]
     assert fracdiff_weights(1.0, 4).tolist() == [1.0, -1.0, 0.0, 0.0]
     assert [fracdiff_width(0.5, threshold) for threshold in (0.1, 0.125, 0.0625, 1.0)] == [3, 3, 4, 1]
+    for order, threshold, named in (
+        (0.5, 0.0, "threshold is 0.0"),
+        (0.5, 1.1, "threshold is 1.1"),
+        (-1, 0.5, "order is"),
+    ):
+        with pytest.raises(bt.ConfigError, match=named):  # the weights of no such order or width end
+            fracdiff_width(order, threshold)
     panel = market(np.exp([0.0, 1.0, 3.0]))  # 3 - 1/2 * 1 - 1/8 * 0
     assert last(panel, "fracdiff_0.5_3") == pytest.approx([2.5], rel=1e-14)
     assert last(panel, "fracdiff_1_3") == pytest.approx([2.0], rel=1e-14)  # the log return
@@ -288,7 +298,13 @@ def test_extra_columns_and_comparisons():
         ([], "the list of features is empty"),
         ([7], "feature 7 is no text"),
         (["rsi_14", "return_1", "rsi_14"], "feature 'rsi_14' is there twice"),
+        (["return", "rsi_14", "return_1"], "feature 'return_1' is there twice, as 'return' too; name it once"),
+        (["return_5", "return_05"], "feature 'return_05' is there twice, as 'return_5' too"),
         (["extra", "extra:size"], "feature 'extra:size' is there twice"),
+        ("return_", "'return_': '' must be a whole number"),
+        ("extra:", "there is no feature 'extra:'"),
+        (["ml4t", "extra"], "feature 'ml4t': 'ml4t' is a set; give it alone"),
+        ("rank:default", "feature 'rank:default': 'default' is a set; give it alone"),
         ("extra:siz", "'extra:siz': the panel has no extra column of that name. Did you mean 'size'?"),
         ("extra:adj_close_vendor", "a vendor's adjusted close .* knows the future"),
     ],

@@ -251,6 +251,16 @@ def test_what_a_training_is_told(tmp_path):
     assert CALLS[0][1] == bt.FitWork()
 
 
+@pytest.mark.parametrize("online", [False, True])
+def test_a_checkpoint_of_every_epoch_needs_a_folder(online, tmp_path):
+    message = "every_epoch keeps a checkpoint of every epoch, and checkpoints, the folder for it, is off"
+    with pytest.raises(bt.ConfigError, match=message):
+        bt.run(PANEL, Holds(), signal=Together(), folds=FOLDS, online=online, every_epoch=True)
+    bt.walk_forward(PANEL, Together(), FOLDS, cache=tmp_path)
+    with pytest.raises(bt.ConfigError, match=message):  # from the cache too
+        bt.walk_forward(PANEL, Together(), FOLDS, cache=tmp_path, every_epoch=True)
+
+
 def test_checkpoints_of_what_cannot_be_told(tmp_path):
     signal = Together()
     signal._rule = lambda: 0

@@ -14,6 +14,7 @@ from signal_cases import market, with_another_future
 
 import backtester as bt
 import signals
+from signals.training import fit
 
 PANEL = market(16, 110)
 FOLDS = bt.Folds(50, 20)
@@ -121,6 +122,16 @@ def test_the_choice_is_told(whole, caplog):
     of_the_first = [row for row in scores.learning if row["fold"] == 1]
     assert {row["model"] for row in of_the_first} > {row["model"] for row in of_the_first if row["note"]}
     assert notes[0]["note"] == f"chosen, 1 of 4: validation ic {choices[0][0][1]:.6g}"
+
+
+def test_what_all_stacks_see_is_prepared_once(monkeypatch):
+    calls = []
+    prepare = fit.prepare
+    monkeypatch.setattr(fit, "prepare", lambda *arguments: calls.append(1) or prepare(*arguments))
+    walked(grid(vary={"hidden": [[4], [6]], "batch": [128, 256]}))
+    assert len(calls) == 1
+    walked(grid(vary={"scaling": ["zscore", "rank"]}))
+    assert len(calls) == 3
 
 
 def test_by_loss(whole):
@@ -238,6 +249,9 @@ def test_windows_of_several_lengths():
         ("signals:MLP", {"vary": {"activation": "relu"}}, "vary activation is 'relu'; it must be a list"),
         ("signals:MLP", {"vary": {"dropout": []}}, "it must be a list"),
         ("signals:MLP", {"vary": {"dropout": [0.1, 0.1]}}, "a value twice"),
+        ("signals:MLP", {"vary": {"dropout": [0, 0.0]}}, "a value twice"),
+        ("signals:MLP", {"vary": {"loss_arguments": [1.0, print]}}, "vary cannot hold 'loss_arguments'"),
+        ("signals:MLP", {"vary": {"clip": [1.0, print]}}, "it must be a list of values, as a config file holds"),
         ("signals:MLP", {"vary": {"dropout": [0.1, 1.5]}}, "dropout is 1.5"),
         ("signals:MLP", {"vary": {"horizon": [1, 5]}}, "vary cannot hold 'horizon'"),
         ("signals:MLP", {"vary": {"validation": [0.1, 0.2]}}, "vary cannot hold 'validation'"),

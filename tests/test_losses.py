@@ -10,6 +10,7 @@ from network_cases import DEVICES
 from scipy.stats import spearmanr
 
 import backtester as bt
+import signals.losses
 from signals.losses import LOSSES, loss_of
 
 
@@ -189,6 +190,20 @@ def test_soft_ranks_approach_spearman():
     assert float(pairs.min()) > 1e-3
     assert float(output.std(2).max()) < 2
     assert apart[-1] < 1e-9
+
+
+def test_pairs_of_a_few_sessions_at_a_time(monkeypatch):
+    """Two sessions of nine symbols, then one and less, in place of all four: the same loss and slopes."""
+    found = []
+    for pairs in (signals.losses._PAIRS, 2 * 81, 10):
+        monkeypatch.setattr(signals.losses, "_PAIRS", pairs)
+        output, label, weight = case("rank_correlation")
+        output.requires_grad_()
+        loss = ranked(output, label, weight, 0.1)
+        loss.sum().backward()
+        found.append(torch.cat([loss.detach(), output.grad.flatten()]))
+    for one in found[1:]:
+        torch.testing.assert_close(one, found[0], atol=1e-13, rtol=0)  # a few hundred roundings of 1e-16
 
 
 def test_rank_correlation_knows_no_scale():

@@ -173,6 +173,25 @@ def test_a_snapshot_is_gone_on_with_by_its_own_signal(other, named):
     simulation(cut, online=True).advance()
 
 
+def test_folds_that_move_with_the_end_of_the_panel_are_not_gone_on_with():
+    """Two folds of 15 that end with the last of 90 and of 120 sessions begin at 60 and at 90."""
+    moving = {"signal": ridge(), "folds": bt.Folds(40, 15, n_splits=2), "online": True}
+    first = bt.Simulation(PANEL.head(89), RANKED, **moving)
+    first.advance(61)  # the first session of the first fold
+    cut = first.snapshot()
+    with pytest.raises(bt.ConfigError, match="the snapshot was taken with folds in other places: with n_splits"):
+        bt.Simulation(PANEL, RANKED, snapshot=cut, **moving)
+    bt.Simulation(PANEL.head(89), RANKED, snapshot=cut, **moving).advance()
+    # A last fold that was short grows, and is the same: here that from session 86 on, of 15 rows instead of 4.
+    growing = {"signal": ridge(), "folds": bt.Folds(40, 15), "online": True}
+    second = bt.Simulation(PANEL.head(89), RANKED, **growing)
+    second.advance()
+    whole = bt.run(PANEL, RANKED, name="x", **growing)
+    third = bt.Simulation(PANEL, RANKED, snapshot=second.snapshot(), **growing)
+    third.advance()
+    assert third.finish("x") == whole
+
+
 class Quiet(bt.Signal):
     """Learns from labels, and says nothing of it."""
 

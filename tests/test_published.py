@@ -172,7 +172,7 @@ def test_chapter_17_scales_the_published_lengths() -> None:
 def test_chapter_17(caplog, capsys) -> None:
     """A quarter of the grid, 3 epochs of 20: the protocol, not its figures.
 
-    Of what is published, two things are asserted. What the networks find is small: 0.012 there, here within 0.05 of 0,
+    Of what is published, two things are asserted. What the networks find is small: 0.020 there, here within 0.05 of 0,
     eight standard errors of a daily IC that varies by 0.13 over 466 days; more would be a leak. And layers and dropout
     do not matter: here within three standard errors of nothing. That there is anything to be found is not asserted:
     five years, stocks chosen by having lasted, and two years of tests are too little for it.
@@ -249,6 +249,5 @@ def check_judged(judged, rows, labels) -> None:
         assert after < before
         assert np.isfinite(span.ic).all()
         assert span.quintiles[4] - span.quintiles[0] == pytest.approx(np.mean(spreads[parts[name]]), abs=1e-9)
-    for curve in judged.equity:
-        assert np.isfinite(curve).all()
-    assert judged.equity[1][-1] < judged.equity[0][-1]
+    assert np.isfinite(judged.returns).all()
+    assert judged.returns[1].mean() < judged.returns[0].mean()

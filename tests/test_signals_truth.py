@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cache
+from pathlib import Path
+
+import noise_bars
 import numpy as np
 import pytest
+import torch
 from threadpoolctl import threadpool_limits
 
 import backtester as bt
 import signals
-from backtester.cross_section import demeaned
-from backtester.metrics.ic import rank_ic
 
-SYMBOLS, SESSIONS, TRAIN = 50, 384, 120
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
+
+import truth
+
 LEAK = 0.025
+# Networks small enough for ten markets in a moment; as they come, they are tried in test_networks_truth.py.
+_SHORT = {"epochs": 2, "batch": 1024, "learning_rate": 0.01, "device": "cpu"}
+_WINDOW = {"window": 6, **_SHORT}
+NETWORKS = {
+    "mlp": lambda: signals.MLP((8,), seeds=2, **_SHORT),
+    "rnn": lambda: signals.RNN(6, **_WINDOW),
+    "lstm": lambda: signals.LSTM(6, **_WINDOW),
+    "gru": lambda: signals.GRU(6, **_WINDOW),
+    "cnn": lambda: signals.CNN((6, 6), **_WINDOW),
+    "transformer": lambda: signals.Transformer(8, 2, 1, **_WINDOW),
+    "module": lambda: signals.Module("own_modules:Small", **_SHORT),
+    "grid": lambda: signals.Grid(signals.MLP(**_SHORT), vary={"hidden": [[4], [8]], "dropout": [0.0, 0.2]}, best=2),
+    "ensemble": lambda: signals.Ensemble([signals.MLP((4,), **_SHORT), signals.GRU(4, **_WINDOW), signals.Reversal()]),
+}
 NOISE = {
     "momentum": lambda: signals.Momentum(63, 21),
     "reversal": lambda: signals.Reversal(),
@@ -21,42 +42,48 @@ NOISE = {
     "gradient boosting": lambda: signals.Estimator(
         "sklearn.ensemble:HistGradientBoostingRegressor", {"max_iter": 20, "max_leaf_nodes": 7}
     ),
+    **NETWORKS,
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
     """Models as small as these wait for each other's threads longer than they learn."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with threadpool_limits(1):
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
 def noise():
-    """Ten independent markets without anything to find: seeds 0 to 9."""
-    return [bt.synthetic(SYMBOLS, SESSIONS, seed, kind="noise").panel for seed in range(10)]
+    """Ten independent markets without anything to find."""
+    return noise_bars.markets()
 
 
-def mean_ic(panel, signal):
-    """Mean rank IC over all scored sessions, and their number."""
-    scores = bt.walk_forward(panel, signal, bt.Folds(TRAIN, 100))
-    found = rank_ic(scores.values, bt.labels(panel, horizon=1))
-    found = found[np.isfinite(found)]
-    return found.mean(), len(found)
+@pytest.fixture(scope="module")
+def found_in_noise(noise):
+    """What the signal of a name finds on the ten markets, worked out once."""
+
+    @cache
+    def of(name):
+        return [noise_bars.worth(panel, NOISE[name]()) for panel in noise]
+
+    return of
 
 
 @pytest.mark.parametrize("name", NOISE)
-def test_nothing_is_found_in_noise(name, noise):
-    """The bar: four standard errors of one market's mean, 4 / sqrt((N - 1) * sessions), for the mean of ten."""
-    means, sessions = zip(*(mean_ic(panel, NOISE[name]()) for panel in noise), strict=True)
-    assert min(sessions) >= 195
-    assert abs(np.mean(means)) < 4 / np.sqrt((SYMBOLS - 1) * np.mean(sessions))
-    assert abs(np.average(means, weights=sessions)) < pooled_bar(sessions)
+def test_nothing_is_found_in_noise(name, found_in_noise):
+    """The mean rank IC is within both bars."""
+    noise_bars.assert_nothing_found(found_in_noise(name))
 
 
-def pooled_bar(sessions):
-    """Four standard errors of the mean over all sessions of all markets, which are independent."""
-    return 4 / np.sqrt((SYMBOLS - 1) * sum(sessions))
+@pytest.mark.parametrize("name", NOISE)
+def test_nothing_is_earned_in_noise(name, found_in_noise):
+    """The interval of the gross Sharpe ratio contains 0."""
+    low, high = noise_bars.interval([one.sharpe for one in found_in_noise(name)], len(NOISE))
+    assert low < 0.0 < high
 
 
 def test_every_signal_that_ships_is_tried():
@@ -78,25 +105,16 @@ def test_the_bars_see_a_leak(noise):
             luck = signals.Random(1).predict(panel, rows) * np.sqrt(12)  # of the row alone, with a spread of 1
             return LEAK * truth / self.truth_spread + luck
 
-    means, sessions = [], []
+    every = []
     for panel in noise:
         Leaks.truth = bt.labels(panel, horizon=1, kind="demeaned")
         Leaks.truth_spread = np.nanstd(Leaks.truth)
-        mean, count = mean_ic(panel, Leaks())
-        means.append(mean)
-        sessions.append(count)
+        every.append(noise_bars.worth(panel, Leaks()))
+    means, sessions, sharpes = zip(*every, strict=True)
     found = np.average(means, weights=sessions)
     assert 0.02 < found < 0.035
-    assert found > pooled_bar(sessions)
-
-
-def cross_sectional_correlation(one, other):
-    """Mean over the sessions of Pearson's correlation over the symbols."""
-    both = np.isfinite(one) & np.isfinite(other)
-    one, other = (demeaned(np.where(both, values, np.nan)) for values in (one, other))
-    products = [np.nansum(a * b, axis=1) for a, b in ((one, other), (one, one), (other, other))]
-    used = both.sum(axis=1) > 2
-    return (products[0][used] / np.sqrt(products[1][used] * products[2][used])).mean()
+    assert found > noise_bars.pooled_bar(sessions)
+    assert noise_bars.interval(sharpes, len(NOISE))[0] > 0.0
 
 
 def test_ridge_finds_what_is_linear():
@@ -104,4 +122,4 @@ def test_ridge_finds_what_is_linear():
     market = bt.synthetic(150, 640, 0, kind="linear", rank_ic=0.10)
     scores = bt.walk_forward(market.panel, signals.Estimator("sklearn.linear_model:Ridge"), bt.Folds(400, 85))
     assert np.isfinite(scores.values).any(axis=1).sum() >= 170
-    assert cross_sectional_correlation(scores.values, market.score) >= 0.9
+    assert truth.correlation(scores.values, market.score) >= 0.9

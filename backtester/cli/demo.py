@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from backtester.result import Result
 
 SYMBOLS, SESSIONS = 200, 1008
+TRAIN, TEST = 378, 126  # sessions of a fold
 
 # What foretells returns there lies in how features act together, which a linear model cannot see and a rule on prices
 # does not look at.
@@ -48,8 +49,8 @@ synthetic = {{ symbols = {symbols}, sessions = {sessions}, seed = {seed}, rank_i
 {signal}
 
 [folds]
-train = 378
-test = 126
+train = {train}
+test = {test}
 
 [strategy]
 class = "strategies:RankedLongShort"
@@ -92,9 +93,11 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
 
     check_runs(runs)
     console.print(f"A synthetic market: {SYMBOLS} symbols, {SESSIONS:,} sessions, seed {seed}.", style="dim")
-    results, names = [], []
+    results: list[Result] = []
+    names: list[str] = []
     for name, signal in _SIGNALS.items():
-        text = _CONFIG.format(symbols=SYMBOLS, sessions=SESSIONS, seed=seed, signal=signal.strip(), name=name)
+        sizes = {"symbols": SYMBOLS, "sessions": SESSIONS, "train": TRAIN, "test": TEST}
+        text = _CONFIG.format(**sizes, seed=seed, signal=signal.strip(), name=name)
         config = parse_config(text, Path(f"{name}.toml"))
         with told_log(), progress() as draw:
             result = run_config(config, progress=draw)

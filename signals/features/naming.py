@@ -83,10 +83,13 @@ def expand(panel: bt.Panel, asked: Sequence[Named], words: Vocabulary) -> tuple[
 
 
 def _check_once(asked: Sequence[Named], words: Vocabulary) -> None:
-    names = [one.name for one in asked]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise bt.ConfigError(f"{words.word} {twice[0]!r} is there twice; name it once.")
+    found: dict[tuple[Any, ...], str] = {}
+    for one in asked:
+        meant = (one.scale, one.kind, one.parameters)
+        if meant in found:
+            also = "" if found[meant] == one.name else f", as {found[meant]!r} too"
+            raise bt.ConfigError(f"{words.word} {one.name!r} is there twice{also}; name it once.")
+        found[meant] = one.name
 
 
 def _one(name: Any, words: Vocabulary) -> Named:
@@ -95,13 +98,14 @@ def _one(name: Any, words: Vocabulary) -> Named:
         raise bt.ConfigError(f"{words.word} {name!r} is no text; write a name, such as {next(iter(words.kinds))!r}.")
     head, colon, rest = name.partition(":")
     scale, body = (head, rest) if colon and head in words.scales else ("", name)
-    if body == EXTRA or body.startswith(f"{EXTRA}:"):
+    if body == EXTRA or (body.startswith(f"{EXTRA}:") and body != f"{EXTRA}:"):
         return _extra(name, scale, body[len(EXTRA) + 1 :], words)
     fitting = [kind for kind in words.kinds if body == kind or body.startswith(f"{kind}_")]
     if not fitting:
         raise _unknown(name, body, words)
     kind = max(fitting, key=len)
-    parameters = _parameters(name, kind, body[len(kind) + 1 :], words)
+    given = [] if body == kind else body[len(kind) + 1 :].split("_")
+    parameters = _parameters(name, kind, given, words)
     return Named(name, scale, kind, parameters, words.kinds[kind].depth(*parameters))
 
 
@@ -115,6 +119,10 @@ def _extra(name: str, scale: str, column: str, words: Vocabulary) -> Named:
 
 
 def _unknown(name: str, body: str, words: Vocabulary) -> bt.ConfigError:
+    if body in words.sets:
+        return bt.ConfigError(
+            f"{words.word} {name!r}: {body!r} is a set; give it alone, not in a list and not compared."
+        )
     known = [*words.sets, *(_example(kind, words) for kind in words.kinds), *words.kinds, EXTRA]
     hint = did_you_mean(body, known)
     return bt.ConfigError(f"there is no {words.word} {name!r}.{hint} There are {', '.join([*words.kinds, EXTRA])}.")
@@ -124,10 +132,9 @@ def _example(kind: str, words: Vocabulary) -> str:
     return "_".join([kind, *(f"{one:g}" for one in words.kinds[kind].usual)])
 
 
-def _parameters(name: str, kind: str, text: str, words: Vocabulary) -> tuple[Any, ...]:
+def _parameters(name: str, kind: str, given: Sequence[str], words: Vocabulary) -> tuple[Any, ...]:
     """The parameters behind the name of a kind; the usual ones if there are none."""
     usual = words.kinds[kind].usual
-    given = text.split("_") if text else []
     if not given:
         return usual
     if len(given) != len(usual):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+import backtester as bt
 from signals.features.slab import Slab, distances, exponential, lagged, moments, standardised, weighted, wilder
 
 Floats = NDArray[np.float64]
@@ -40,8 +41,8 @@ def rsi(slab: Slab, window: int) -> Floats:
 def bollinger_high(slab: Slab, window: int) -> Floats:
     """``log(1 + (upper - close) / upper)``, with the band two standard deviations (ddof=0) above the mean close.
 
-    Bollinger (2001), in the form of Jansen (2020). The distance counts as at least -0.99, which a close needs a jump of
-    some forty times to reach.
+    Bollinger (2001), in the form of Jansen (2020). The distance counts as at least -0.99, which a close that jumps to
+    some thirty times its price reaches.
     """
     mean, spread = moments(slab.close, slab.rows, window)
     above = mean + 2.0 * spread  # of the band, over the close
@@ -122,7 +123,15 @@ def fracdiff_weights(order: float, width: int) -> Floats:
 
 
 def fracdiff_width(order: float, threshold: float) -> int:
-    """The number of weights before the first that is smaller than ``threshold`` in size: what the book cuts at."""
+    """The number of weights before the first that is smaller than ``threshold`` in size: what the book cuts at.
+
+    Raises:
+        ConfigError: the order or the threshold is not above 0, or the threshold is above 1, the first weight.
+    """
+    if not 0.0 < order < np.inf:
+        raise bt.ConfigError(f"order is {order!r}; it must be a number above 0.")
+    if not 0.0 < threshold <= 1.0:
+        raise bt.ConfigError(f"threshold is {threshold!r}; it must be above 0 and at most 1, the first weight.")
     weight, width = 1.0, 0
     while abs(weight) >= threshold:
         width += 1

@@ -77,22 +77,20 @@ class _Dropped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, dropout: Dropout, step: int) -> Tensor:
         ctx.dropout, ctx.step = dropout, step
-        out = _dropped(x, dropout, step, torch.empty_like(x, memory_format=torch.contiguous_format))
-        ctx.save_for_backward(out)
-        return out
+        return _dropped(x, dropout, step)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (out,) = ctx.saved_tensors  # written over, as in `signals.networks.layers._slope`
-        return _dropped(grads[0], ctx.dropout, ctx.step, out), None, None
+        return _dropped(grads[0], ctx.dropout, ctx.step), None, None
 
 
-def _dropped(x: Tensor, dropout: Dropout, step: int, out: Tensor) -> Tensor:
+def _dropped(x: Tensor, dropout: Dropout, step: int) -> Tensor:
     flat = x.detach().reshape(len(x), -1).contiguous()  # (M, elements)
+    out = torch.empty_like(flat)
     counter = np.uint64((step * _GOLDEN + dropout.layer * _STRIDE) & _MASK_64)
     base, limit, scale = dropout.base.numpy(), dropout.limit.numpy(), dropout.scale.numpy()
-    _drop(flat.numpy(), base, limit, scale, counter, out.detach().view(flat.shape).numpy())  # type: ignore[no-untyped-call]
-    return out
+    _drop(flat.numpy(), base, limit, scale, counter, out.numpy())  # type: ignore[no-untyped-call]
+    return out.view(x.shape)
 
 
 @kernel

@@ -113,21 +113,15 @@ def _activated_(activation: str, pre: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def _slope(activation: str, grad: Tensor, kept: Tensor) -> Tensor:
-    """The gradient before the activation; ``kept`` is its output, or its input for GELU.
-
-    It is written over ``kept``: whatever else needed that has been on its way back before. Memory that is asked for
-    and given back in every step costs more than what is computed in it.
-    """
-    if kept is None:
-        return grad
+    """The gradient before the activation; ``kept`` is its output, or its input for GELU."""
     if activation == "relu":
-        found: Tensor = aten.threshold_backward.grad_input(grad, kept, 0, grad_input=kept)
+        found: Tensor = aten.threshold_backward(grad, kept, 0)
     elif activation == "tanh":
-        found = aten.tanh_backward.grad_input(grad, kept, grad_input=kept)
+        found = aten.tanh_backward(grad, kept)
     elif activation == "sigmoid":
-        found = aten.sigmoid_backward.grad_input(grad, kept, grad_input=kept)
+        found = aten.sigmoid_backward(grad, kept)
     elif activation == "gelu":
-        found = aten.gelu_backward.grad_input(grad, kept, grad_input=kept)
+        found = aten.gelu_backward(grad, kept)
     else:
         found = grad
     return found

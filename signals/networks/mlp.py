@@ -33,8 +33,8 @@ class MLPShape:
         outputs: of the head, O.
         hidden: units of each layer; none: a linear model.
         activation: ``relu``, ``tanh``, ``sigmoid`` or ``gelu``.
-        norm: ``batch``, ``layer`` or None. Where batches are whole sessions ``batch`` also counts the places in them
-            that hold no symbol; ``layer`` knows no other sample.
+        norm: ``batch`` (the linear part before it has no bias), ``layer`` or None. Where batches are whole sessions
+            ``batch`` also counts the places in them that hold no symbol; ``layer`` knows no other sample.
         skip: whether what goes into a layer is added to what comes out of it; through a matrix where the widths differ.
     """
 
@@ -52,6 +52,8 @@ class MLPShape:
             raise bt.ConfigError(f"hidden is {self.hidden!r}; it must be whole numbers of at least 1, one a layer.")
         check_activation(self.activation)
         check_norm(self.norm)
+        if not isinstance(self.skip, bool):
+            raise bt.ConfigError(f"skip is {self.skip!r}; it must be true or false.")
 
     def build(self, start: Start) -> MLP:
         """The networks."""
@@ -80,7 +82,8 @@ class _Layer(Module):
     def __init__(self, shape: MLPShape, start: Start, number: int, inputs: int, outputs: int) -> None:
         super().__init__()
         self.weight = start.weight(outputs, inputs)
-        self.bias = start.uniform((outputs,), inputs**-0.5)
+        # A batch norm takes out any bias before it: its slope is nothing but rounding, which Adam makes whole steps of.
+        self.bias = None if shape.norm == "batch" else start.uniform((outputs,), inputs**-0.5)
         self.norm = NORMS[shape.norm](start, outputs) if shape.norm else None
         self.activation = shape.activation
         self.dropout = Dropout(start, number)
@@ -89,13 +92,17 @@ class _Layer(Module):
         self.count = start.count
 
     def forward(self, x: Tensor, step: Tensor) -> Tensor:  # x (G, I, B)
+        bias = self._no_bias() if self.bias is None else self.bias  # (M, O)
         if self.norm is None:
-            h = dense(x, self.weight, self.bias, self.activation)  # (M, O, B)
+            h = dense(x, self.weight, bias, self.activation)  # (M, O, B)
         else:
-            h = activate(self.activation, self.norm(dense(x, self.weight, self.bias, LINEAR)))  # (M, O, B)
+            h = activate(self.activation, self.norm(dense(x, self.weight, bias, LINEAR)))  # (M, O, B)
         h = cast(Tensor, self.dropout(h, step))
         if not self.skips:
             return h
         if self.skip is None:
             return h + x.repeat_interleave(self.count // len(x), dim=0)  # (M, O, B)
-        return h + dense(x, self.skip, self.bias.new_zeros(self.bias.shape), LINEAR)  # (M, O, B)
+        return h + dense(x, self.skip, self._no_bias(), LINEAR)  # (M, O, B)
+
+    def _no_bias(self) -> Tensor:
+        return self.weight.new_zeros(self.weight.shape[:2])  # (M, O)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import backtester as bt
 from signals.losses import Loss
-from signals.networks import Stack, build, put
+from signals.networks import ModuleShape, Stack, build, put, take
 from signals.training.data import Scaler, Store
 from signals.training.device import named, precise
 from signals.training.fitted import Fitted
@@ -49,20 +49,24 @@ def scores_of(
     cells = np.flatnonzero(seen.usable & asked[:, None])
     scores = np.full((len(fitted.members), label.size), np.nan)
     if cells.size:
-        stack = _stack(fitted, device)
         scaler = Scaler([fitted.scale], store.is_sequence, device)
-        output = _ask_all(stack, store, scaler, torch.from_numpy(cells).to(device), precision)
-        scores[:, cells] = loss.score(output).double().cpu().numpy() * fitted.unit
+        there = torch.from_numpy(cells).to(device)
+        outputs = [_ask_all(stack, store, scaler, there, precision) for stack in _stacks(fitted, device)]
+        scores[:, cells] = loss.score(torch.cat(outputs)).double().cpu().numpy() * fitted.unit
     table = scores.reshape(len(fitted.members), *label.shape)[:, rows - first]
     return dict(zip(fitted.members, table, strict=True))
 
 
-def _stack(fitted: Fitted, device: str) -> Stack:
-    """The members as configurations of one lane, so that all see one batch."""
-    count = len(fitted.members)
-    stack = build(fitted.shape, 1, [0], [0.0] * count)
-    put(stack, range(count), fitted.state)
-    return stack.to(device).eval()
+def _stacks(fitted: Fitted, device: str) -> list[Stack]:
+    """The members as configurations of one lane, so that all see one batch; modules of one's own each by itself."""
+    every = range(len(fitted.members))
+    groups = [[k] for k in every] if isinstance(fitted.shape, ModuleShape) else [list(every)]
+    stacks = []
+    for group in groups:
+        stack = build(fitted.shape, 1, [0], [0.0] * len(group))
+        put(stack, range(len(group)), take(fitted.state, group))
+        stacks.append(stack.to(device).eval())
+    return stacks
 
 
 @torch.inference_mode()

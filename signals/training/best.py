@@ -141,7 +141,7 @@ class Best:
 
 def _all_finite(state: dict[str, Tensor]) -> list[bool]:
     """Whether all numbers of each model are some."""
-    parts = [one.detach().flatten(1).isfinite().all(1) for one in state.values()]
+    parts = [one.detach().reshape(len(one), -1).isfinite().all(1) for one in state.values()]
     return [bool(one) for one in torch.stack(parts).all(0).tolist()]
 
 

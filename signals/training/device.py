@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
+import sys
 
 import torch
 
@@ -12,6 +14,8 @@ from backtester.errors import did_you_mean
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 log = logging.getLogger("signals")
+# Of glibc's mallopt(3): from how many free bytes on memory goes back to the system, and from how many it comes from it.
+_TRIM, _MAP, _BYTES = -1, -3, 1 << 30
 
 
 def check_device(device: str) -> None:
@@ -47,6 +51,19 @@ def named(device: str) -> str:
         threads = torch.get_num_threads()
         return f"cpu ({threads} thread{'' if threads == 1 else 's'})"
     return device
+
+
+def hold_memory(device: str) -> None:
+    """On a CPU let this process keep the memory that a step gives back: the next step asks for as much again.
+
+    Else pages go back to the system and come again, zeroed, in every step: a sixth to a third of its time. Where the C
+    library is not glibc, nothing is done.
+    """
+    if device == "cpu" and sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):
+            library.mallopt(_TRIM, _BYTES)
+            library.mallopt(_MAP, _BYTES)
 
 
 def precise(precision: str, device: str) -> contextlib.AbstractContextManager[None]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import math
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ from signals.training.device import named
 from signals.training.fitted import Fitted
 from signals.training.optimizers import needs_closure
 from signals.training.options import Options
-from signals.training.prepare import Inputs, Labels, names_of, prepare
+from signals.training.prepare import Inputs, Labels, Prepared, names_of, prepare
 from signals.training.resume import resume, save_state
 from signals.training.track import Track
 from signals.training.trainer import Config, Task, Trainer
@@ -61,12 +62,21 @@ class _Work(NamedTuple):
     numbers: list[int]  # of the folds of the jobs
     track: Track
     members: dict[tuple[int, int], str]  # by fold and seed of a lane
+    states: list[Path]  # files of trainings that are under way
     part: int = 0  # of `parts` trainings, one after another
     parts: int = 1
 
 
+# What was prepared for folds, by what it depends on: stacks that see the same share it.
+Shared = dict[str, Prepared]
+
+
 def fit_networks(
-    plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, previous: Fitted | None
+    plan: Plan,
+    jobs: Sequence[bt.FitJob],
+    work: bt.FitWork,
+    previous: Fitted | None,
+    shared: Shared | None = None,
 ) -> list[list[Fitted]]:
     """Fit every configuration on every fold.
 
@@ -75,6 +85,7 @@ def fit_networks(
         jobs: the folds.
         work: where to write, and whom to tell.
         previous: what a chain of folds (``warm_start="previous"``) goes on from.
+        shared: filled with what is prepared, for other plans with the same labels, validation, seeds and device.
 
     Returns:
         For each job, what each configuration has learnt: its seeds are the members.
@@ -86,10 +97,12 @@ def fit_networks(
     with Track(work.tensorboard) as track:
         if plan.options.warm_start == "previous":
             return _fit_chain(plan, jobs, work, track, previous)
-        return _fit_all(plan, jobs, work, track)
+        return _fit_all(plan, jobs, work, track, shared)
 
 
-def _fit_all(plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Track) -> list[list[Fitted]]:
+def _fit_all(
+    plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Track, shared: Shared | None
+) -> list[list[Fitted]]:
     """What was not trained before, together."""
     found: dict[int, list[Fitted]] = {}
     for k, job in enumerate(jobs):
@@ -98,7 +111,7 @@ def _fit_all(plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Tra
             found[k] = known
     left = [k for k in range(len(jobs)) if k not in found]
     if left:
-        fitted = _fit_together(plan, [jobs[k] for k in left], work, track, None)
+        fitted = _fit_together(plan, [jobs[k] for k in left], work, track, None, shared)
         found |= dict(zip(left, fitted, strict=True))
     return [found[k] for k in range(len(jobs))]
 
@@ -109,7 +122,7 @@ def _fit_chain(
     """One fold after another, each from what the one before has learnt."""
     found = []
     for job in jobs:
-        now = _known(plan, job, work.folder) or _fit_together(plan, [job], work, track, previous)[0]
+        now = _known(plan, job, work.folder) or _fit_together(plan, [job], work, track, previous, None)[0]
         found.append(now)
         previous = pooled(now)
     return found
@@ -123,9 +136,14 @@ def pooled(parts: Sequence[Fitted]) -> Fitted:
 
 
 def _fit_together(
-    plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Track, previous: Fitted | None
+    plan: Plan,
+    jobs: Sequence[bt.FitJob],
+    work: bt.FitWork,
+    track: Track,
+    previous: Fitted | None,
+    shared: Shared | None,
 ) -> list[list[Fitted]]:
-    store, lanes, names = prepare(jobs, plan.inputs, plan.labels, plan.options.validation, plan.seeds, plan.device)
+    store, lanes, names = _prepared(plan, jobs, shared)
     _check_sessions(plan, lanes, jobs)
     task = Task(plan.shape(len(names)), store, lanes, plan.configs, plan.options, plan.loss, plan.device)
     task = task._replace(start=_start(plan, task, previous, names))
@@ -136,9 +154,24 @@ def _fit_together(
         named(plan.device), models, kind, how, len(jobs), len(plan.seeds), len(plan.configs),
     )  # fmt: skip
     members = {(lane.fold, lane.seed): f"seed {plan.seeds[k % len(plan.seeds)]}" for k, lane in enumerate(lanes)}
-    own = _Work(work.progress, work.folder, work.every_epoch, [job.number for job in jobs], track, members)
+    own = _Work(work.progress, work.folder, work.every_epoch, [job.number for job in jobs], track, members, [])
     outcomes = _train(plan, task, own)
-    return [_collect(plan, outcomes, task, job, k, names, own) for k, job in enumerate(jobs)]
+    found = [_collect(plan, outcomes, task, job, k, names, own) for k, job in enumerate(jobs)]
+    if all(_is_kept(plan, job, work.folder) for job in jobs):
+        for path in own.states:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def _prepared(plan: Plan, jobs: Sequence[bt.FitJob], shared: Shared | None) -> Prepared:
+    """Store, lanes and names of the inputs; those that are there already, if they were made of the same."""
+    key = _digest({"jobs": [job.number for job in jobs], "inputs": list(plan.inputs), "unit": plan.labels.has_unit})
+    if shared is not None and key in shared:
+        return shared[key]
+    made = prepare(jobs, plan.inputs, plan.labels, plan.options.validation, plan.seeds, plan.device)
+    if shared is not None:
+        shared[key] = made
+    return made
 
 
 def _check_sessions(plan: Plan, lanes: list[Lane], jobs: Sequence[bt.FitJob]) -> None:
@@ -162,12 +195,9 @@ def _start(plan: Plan, task: Task, previous: Fitted | None, names: tuple[str, ..
             raise bt.DataError(f"The weights {source} hold no network: the training that wrote them failed.")
         return None
     count, configs, seeds = len(begin.members), len(task.configs), len(plan.seeds)
-    # Of the same make, each model goes on from its own; else the members are dealt out in turn.
-    places = []
-    for lane in range(len(task.lanes)):
-        for config in range(configs):
-            member = config * seeds + lane % seeds if count == configs * seeds else lane
-            places.append(member % count)
+    # Each seed of each configuration from a member of its own, as far as there are so many; in every fold the same.
+    models = [(lane, config) for lane in range(len(task.lanes)) for config in range(configs)]
+    places = [(config * seeds + lane % seeds) % count for lane, config in models]
     return {name: one[places].clone() for name, one in begin.state.items()}
 
 
@@ -225,6 +255,8 @@ def _train_stack(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
     path = None  # LBFGS remembers more than tensors
     if work.folder is not None and not needs_closure(task.options):
         path = work.folder / f"state-{_digest(_about(plan, task, work))}.safetensors"
+    if path is not None:
+        work.states.append(path)
     if path is not None and resume(trainer, path):
         log.info("going on after epoch %d, from %s", trainer.epoch, path.name)
     each = trainer.most_steps
@@ -243,6 +275,8 @@ def _train_stack(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
         if path is not None and (work.every_epoch or time.monotonic() - saved >= _SAVED_EVERY):
             save_state(trainer, path)
             saved = time.monotonic()
+            if work.every_epoch and path.is_file():
+                shutil.copyfile(path, path.with_name(path.name.replace("state", f"epoch-{trainer.epoch:03d}", 1)))
 
     trainer.run(tell, epoch_over)
     tell(each)
@@ -317,11 +351,9 @@ def _row(member: str, noted: Noted) -> dict[str, Any]:
 
 def _known(plan: Plan, job: bt.FitJob, folder: Path | None) -> list[Fitted] | None:
     """What was learnt in a fold before, if all of it is there; what is damaged is told and learnt again."""
-    if folder is None:
+    if not _is_kept(plan, job, folder):
         return None
     paths = [_file(plan, config, job, folder) for config in plan.configs]
-    if not all(path.is_file() for path in paths):
-        return None
     names = names_of(job.panel, plan.inputs)
     try:
         found = [files.load(path, plan.shape(len(names)), names) for path in paths]
@@ -330,6 +362,10 @@ def _known(plan: Plan, job: bt.FitJob, folder: Path | None) -> list[Fitted] | No
         return None
     log.info("fold %d was trained before: read from %s", job.number, folder)
     return found
+
+
+def _is_kept(plan: Plan, job: bt.FitJob, folder: Path | None) -> bool:
+    return folder is not None and all(_file(plan, config, job, folder).is_file() for config in plan.configs)
 
 
 def _file(plan: Plan, config: Config, job: bt.FitJob, folder: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 import backtester as bt
-from signals.networks import Shape
+from signals.networks import Shape, build
 from signals.scaling import Scale
 from signals.training import checkpoint
 
@@ -44,12 +45,12 @@ class Fitted:
     span: tuple[str, str]
     curve: tuple[dict[str, Any], ...]
 
-    def save(self, path: Path) -> None:
-        """Write everything to a safetensors file."""
+    def save(self, path: Path, settings: Mapping[str, Any] | None = None) -> None:
+        """Write everything to a safetensors file; ``settings``, plain data, are those that `load` is to hold it to."""
         tensors = {_WEIGHTS + name: one for name, one in self.state.items()}
         tensors[_SHIFT], tensors[_FACTOR] = torch.from_numpy(self.scale.shift), torch.from_numpy(self.scale.factor)
         note = {key: getattr(self, key) for key in ("members", "inputs", "unit", "span", "curve")}
-        checkpoint.write(path, tensors, {**note, "shape": told(self.shape)})
+        checkpoint.write(path, tensors, {**note, "shape": told(self.shape), "settings": dict(settings or {})})
 
 
 def told(shape: Shape) -> dict[str, Any]:
@@ -59,25 +60,33 @@ def told(shape: Shape) -> dict[str, Any]:
     return {"kind": type(shape).__name__, **plain}
 
 
-def load(path: str | Path, shape: Shape, inputs: tuple[str, ...]) -> Fitted:
+def load(path: str | Path, shape: Shape, inputs: tuple[str, ...], settings: Mapping[str, Any] | None = None) -> Fitted:
     """Read what `Fitted.save` wrote, for networks of this shape with these inputs.
 
+    Args:
+        path: of the file.
+        shape: of the networks.
+        inputs: their names, in order.
+        settings: what else has to be as it was; what the file does not say is not asked for.
+
     Raises:
-        DataError: the file is damaged, or of another architecture or other inputs; the message names what differs.
+        DataError: the file is damaged, or of another architecture, inputs or settings; the message names what differs.
     """
     tensors, note = checkpoint.read(path)
     try:
-        there, expected = note["shape"], told(shape)
-        for key in expected.keys() | there.keys():
-            if there.get(key) != expected.get(key):
-                raise bt.DataError(
-                    f"The weights {path} are of another architecture: {key} is {there.get(key)!r} there and "
-                    f"{expected.get(key)!r} here. Use the settings that they were trained with."
-                )
+        _check_same(path, "are of another architecture", note["shape"], told(shape))
         if tuple(note["inputs"]) != inputs:
             differing = sorted(set(note["inputs"]) ^ set(inputs)) or ["their order"]
             raise bt.DataError(f"The weights {path} were trained on other inputs: {', '.join(differing)} differs.")
+        known = note.get("settings", {})
+        asked = {key: value for key, value in (settings or {}).items() if key in known}
+        _check_same(path, "were trained with another setting", {key: known[key] for key in asked}, asked)
         state = {name.removeprefix(_WEIGHTS): one for name, one in tensors.items() if name.startswith(_WEIGHTS)}
+        if note["members"]:  # else the training failed, and there are no weights
+            of_one = build(shape, 1, [0], [0.0]).state()
+            here = {name: (len(note["members"]), *one.shape[1:]) for name, one in of_one.items()}
+            there = {name: tuple(one.shape) for name, one in state.items()}
+            _check_same(path, "are of another architecture", there, here)
         found = Fitted(
             shape,
             state,
@@ -88,9 +97,18 @@ def load(path: str | Path, shape: Shape, inputs: tuple[str, ...]) -> Fitted:
             (note["span"][0], note["span"][1]),
             tuple(note["curve"]),
         )
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise bt.DataError(f"The weights {path} lack something: {error}. Train again.") from error
     return found
+
+
+def _check_same(path: str | Path, what: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    for key in [*here, *(there.keys() - here.keys())]:
+        if there.get(key) != here.get(key):
+            raise bt.DataError(
+                f"The weights {path} {what}: {key} is {there.get(key)!r} there and {here.get(key)!r} here. Use the "
+                "settings that they were trained with."
+            )
 
 
 def replaced(one: Fitted, **changes: Any) -> Fitted:

@@ -29,7 +29,9 @@ def penalize(weights: Sequence[Tensor], l1: Tensor | None, l2: Tensor | None) ->
 
 def clip(gradients: Sequence[Tensor], longest: float) -> None:
     """Shorten each model's gradient, over all its parameters (M, ...), to at most ``longest``."""
-    squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)  # (M,)
+    squares = torch.stack([gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]).sum(
+        0
+    )  # (M,)
     factor = (longest / (squares.sqrt() + 1e-12)).clamp(max=1.0)
     for gradient in gradients:
         gradient *= factor.view((-1,) + (1,) * (gradient.dim() - 1))

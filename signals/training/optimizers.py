@@ -144,7 +144,11 @@ class Unit:
             for group in self.optimizer.param_groups
         ]
         schedule = {} if self.scheduler is None else self.scheduler.state_dict()
-        return {"groups": plain(groups), "schedule": {k: plain(v) for k, v in schedule.items() if is_plain(v)}}
+        # A table, such as the milestones of MultiStepLR, is a setting: a new schedule has it already.
+        moving = {
+            key: plain(value) for key, value in schedule.items() if is_plain(value) and not isinstance(value, dict)
+        }
+        return {"groups": plain(groups), "schedule": moving}
 
     def restore(self, tensors: dict[str, Tensor], memory: dict[str, Any]) -> None:
         """Take over what another of the same make remembered."""

@@ -46,6 +46,14 @@ class Seen(NamedTuple):
     usable: Mask  # (R, N), cells that may be learnt from and scored
 
 
+class Prepared(NamedTuple):
+    """What a stack trains on."""
+
+    store: Store
+    lanes: list[Lane]  # the seeds of each fold one after another
+    names: tuple[str, ...]  # of the inputs
+
+
 def names_of(panel: bt.Panel, inputs: Inputs) -> tuple[str, ...]:
     """The names of the inputs, in their order."""
     return channel_names(panel, inputs.names) if inputs.window else feature_names(panel, inputs.names)
@@ -120,7 +128,7 @@ def prepare(
     validation: float,
     seeds: Sequence[int],
     device: str,
-) -> tuple[Store, list[Lane], tuple[str, ...]]:
+) -> Prepared:
     """The store and the lanes of some folds, the seeds of each fold one after another, and the names of the inputs.
 
     Features are computed once for the rows of all folds. Each fold's last row is asked for again from a panel that
@@ -158,7 +166,7 @@ def prepare(
         day = int(job.panel.dates[job.rows[0]].astype("datetime64[D]").astype(np.int64))
         for seed in seeds:
             lanes.append(Lane(k, lane_seed(seed, day), train, valid, scale, unit if unit > 0.0 else 1.0))
-    return Store(seen.values, label, inputs.window, device), lanes, names
+    return Prepared(Store(seen.values, label, inputs.window, device), lanes, names)
 
 
 def lane_seed(seed: int, day: int) -> int:

@@ -17,7 +17,7 @@ from signals.networks import Shape, Stack, build, penalized, put
 from signals.training.best import Best
 from signals.training.capture import Graphs, side_stream
 from signals.training.data import NONE, Lane, Scaler, Store, row_order, session_order
-from signals.training.device import precise
+from signals.training.device import hold_memory, precise
 from signals.training.frozen import learning, statistics, still
 from signals.training.gradients import clip, penalize
 from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
@@ -116,6 +116,7 @@ class Trainer:
             tell: called with the number of steps done, now and then.
             epoch_over: called after every epoch.
         """
+        hold_memory(self.task.device)
         with side_stream(self.task.device):
             while self.lanes and self.epoch < self.task.options.epochs:
                 self._draw_order()
@@ -145,6 +146,8 @@ class Trainer:
 
     def _train_epoch(self, tell: Callable[[int], None]) -> None:
         self.stack.train()
+        for module in self._still:
+            module.eval()
         may_record = self._may_record()
         lengths = [self._unit_steps(unit) for unit in self.units]
         most = max(lengths)

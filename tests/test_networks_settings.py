@@ -1,0 +1,148 @@
+"""Networks as signals: settings that cannot be, seeds and modules by themselves, norms, files of other settings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from signal_cases import market
+
+import backtester as bt
+import signals
+
+PANEL = market(16, 110)
+FOLDS = bt.Folds(50, 20)
+QUICK = {"features": ["return_1", "return_5"], "epochs": 2, "batch": 128, "device": "cpu"}
+ROWS = np.arange(20, 90)
+LAST = np.array([len(PANEL.dates) - 1])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Models as small as these wait for each other's threads longer than they learn."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: signals.MLP(16), "hidden is 16; it must be a list of whole numbers"),
+        (lambda: signals.MLP("16"), "hidden is '16'; it must be a list of whole numbers"),
+        (lambda: signals.MLP((0,)), r"hidden is \(0,\)"),
+        (lambda: signals.MLP(activation="rleu"), "Did you mean 'relu'"),
+        (lambda: signals.MLP(norm="btch"), "Did you mean 'batch'"),
+        (lambda: signals.MLP(norm="batch", batch=1), "norm is 'batch' and batch is 1"),
+        (lambda: signals.MLP(skip="no"), "skip is 'no'; it must be true or false"),
+        (lambda: signals.LSTM(0), "hidden is 0"),
+        (lambda: signals.GRU(layers=0), "layers is 0"),
+        (lambda: signals.CNN(16), "channels is 16; it must be a list of whole numbers"),
+        (lambda: signals.CNN(kernel=0), "kernel is 0"),
+        (lambda: signals.Transformer(width=10), "width is 10, which 4 heads cannot share"),
+        (lambda: signals.Module("torch.nn:Linear", dropout=0.5), "dropout is 0.5; that of a module"),
+        (lambda: signals.Grid("signals:MLP", vary={"activation": ["relu", "rleu"]}), "Did you mean 'relu'"),
+    ],
+)
+def test_what_cannot_be_built_is_told_when_it_is_made(make, told):
+    with pytest.raises(bt.ConfigError, match=told):
+        make()
+
+
+def test_batches_of_one_sample_are_of_no_concern_to_losses_of_sessions():
+    signals.MLP(norm="batch", batch=1, loss="rank_correlation")
+
+
+class Fixed(signals.MLP):
+    """It does not take what it hands on."""
+
+    def __init__(self):
+        super().__init__((4,), **QUICK)
+
+
+def test_a_network_that_cannot_be_made_again():
+    with pytest.raises(bt.ConfigError, match="Fixed cannot be made again with dropout changed"):
+        Fixed().varied(dropout=0.1)
+
+
+def test_seeds_of_a_module_of_ones_own():
+    """Each is trained and asked by itself: to the byte what it is as the only one."""
+    scores = bt.walk_forward(PANEL, signals.Module("own_modules:Normed", seeds=2, clip=1.0, **QUICK), FOLDS)
+    each = [signals.Module("own_modules:Normed", seed=k, clip=1.0, **QUICK) for k in (0, 1)]
+    alone = [bt.walk_forward(PANEL, one, FOLDS).values for one in each]
+    assert np.isfinite(scores.values).sum() > 500
+    for k in (0, 1):
+        assert scores.members[f"seed {k}"].tobytes() == alone[k].tobytes()
+    np.testing.assert_array_equal(scores.values, np.mean(alone, axis=0))
+
+
+def test_a_seed_that_failed_is_left_out():
+    """Of three seeds, the second learnt nothing in the second fold: the mean is that of the others there."""
+    network = signals.MLP((4,), seeds=3, **QUICK)
+    whole = bt.walk_forward(PANEL, network, FOLDS)
+
+    first, last = (np.datetime64(day) for day in (whole.folds[1].test_first, whole.folds[1].test_last))
+    second = (PANEL.dates >= first) & (PANEL.dates <= last)
+
+    def lose(fold, fitted):
+        if second[fold.test[0]]:
+            learnt = fitted._fitted
+            state = {name: one[[0, 2]] for name, one in learnt.state.items()}
+            fitted._fitted = dataclasses.replace(learnt, state=state, members=("seed 0", "seed 2"))
+
+    scores = bt.walk_forward(PANEL, network, FOLDS, on_fit=lose)
+    np.testing.assert_array_equal(scores.values[~second], whole.values[~second])
+    left = [whole.members[f"seed {k}"][second] for k in (0, 2)]
+    # Two networks in a product in place of three: float32 may add in another order.
+    spread = np.nanstd(left)
+    np.testing.assert_allclose(scores.values[second], np.mean(left, axis=0), rtol=0.0, atol=1e-5 * spread)
+    assert np.isnan(scores.members["seed 1"][second]).all()
+    assert np.isfinite(scores.spread[second]).any()
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_a_norm_does_not_make_steps_of_rounding(norm):
+    """Folds in one stack against each by itself: some 100 steps of 0.01 of Adam, and what is left is rounding.
+
+    A bias before a batch norm has no slope but that of rounding, by whose sign Adam would take a whole step each time:
+    scores then differ by as much as they vary.
+    """
+    settings = {**QUICK, "epochs": 5, "batch": 64, "patience": None, "learning_rate": 0.01}
+    network = signals.MLP((8, 8), norm=norm, **settings)
+    together, each = (bt.walk_forward(PANEL, network, FOLDS, batch=batch).values for batch in (None, 1))
+    np.testing.assert_allclose(together, each, rtol=0.0, atol=1e-3 * np.nanstd(each))
+
+
+FILES = [
+    (signals.MLP((4,), scaling="rank", **QUICK), signals.MLP((4,), **QUICK), "scaling is 'rank' there and 'zscore'"),
+    (signals.MLP((4,), **QUICK), signals.MLP((4,), loss="mae", **QUICK), "loss is 'mse' there and 'mae' here"),
+    (signals.MLP((4,), **QUICK), signals.MLP((4,), label="raw", **QUICK), "label is 'demeaned' there and 'raw' here"),
+    (signals.MLP((4,), **QUICK), signals.MLP((4,), horizon=5, **QUICK), "horizon is 1 there and 5 here"),
+    (signals.MLP((4,), **QUICK), signals.MLP((5,), **QUICK), r"hidden is \[4\] there and \[5\] here"),
+    (signals.GRU(3, window=6, epochs=1), signals.GRU(3, window=5, epochs=1), "window is 6 there and 5 here"),
+]
+
+
+@pytest.mark.parametrize(("saved", "loaded", "told"), FILES, ids=range(len(FILES)))
+def test_a_file_of_other_settings_is_refused(saved, loaded, told, tmp_path):
+    """The same weights would say something else."""
+    saved.fit(PANEL, ROWS)
+    saved.save(tmp_path / "weights.safetensors")
+    same = saved.load(tmp_path / "weights.safetensors", PANEL).predict(PANEL, LAST).scores
+    assert same.tobytes() == saved.predict(PANEL, LAST).scores.tobytes()
+    with pytest.raises(bt.DataError, match=told):
+        loaded.load(tmp_path / "weights.safetensors", PANEL)
+
+
+def test_a_file_of_a_module_of_another_make_is_refused(tmp_path):
+    """Nothing but its weights says how a module is made."""
+    network = signals.Module("own_modules:Normed", {"units": 3}, seeds=2, **QUICK)
+    network.fit(PANEL, ROWS)
+    network.save(tmp_path / "weights.safetensors")
+    again = network.load(tmp_path / "weights.safetensors", PANEL)
+    assert again.predict(PANEL, LAST).scores.tobytes() == network.predict(PANEL, LAST).scores.tobytes()
+    with pytest.raises(bt.DataError, match=r"module.0.weight is \(2, 3, 2\) there and \(2, 4, 2\) here"):
+        signals.Module("own_modules:Normed", **QUICK).load(tmp_path / "weights.safetensors", PANEL)
