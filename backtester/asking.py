@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from backtester.errors import SignalError, did_you_mean, raised_at
+from backtester.errors import BacktesterError, SignalError, did_you_mean, raised_at
 from backtester.folds import Fold
 from backtester.labels import Floats, Rows, asked_fills
 from backtester.market.panel import Panel
@@ -203,7 +203,8 @@ def _call(ask: Callable[[], Answer], where: str, shown: Sequence[Panel] = (), la
     try:
         return ask()
     except Exception as error:
-        line = raised_at(error)
+        # Our own errors say all that there is to say; of others the place is told.
+        line = "" if isinstance(error, BacktesterError) else raised_at(error)
         raised = f" raised {type(error).__name__}{line}" if line else ""
         ends = [one.dates[-1] for one in shown if f"size {len(one.dates)}" in str(error)]
         hint = ""

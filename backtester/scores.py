@@ -84,6 +84,10 @@ class Scores:
         for name, own in members.items():
             if own.shape != values.shape:
                 raise DataError(f"the scores of member {name!r} have shape {own.shape}, the scores {values.shape}.")
+        for row in self.learning:
+            if set(row) != set(LEARNING):
+                keys = ", ".join(LEARNING)
+                raise DataError(f"scores have a row of learning curves with {', '.join(row)}; it must have {keys}.")
         if (np.diff(dates) <= np.timedelta64(0, "D")).any():
             raise DataError("scores have dates that do not increase; give each session one row, in order.")
         object.__setattr__(self, "values", values)

@@ -208,13 +208,12 @@ class Grid(bt.Signal):
         shared: Shared,
     ) -> list[list[Fitted]]:
         """What each configuration of a stack has learnt in each fold."""
-        from signals.training.fit import fit_networks, pooled
+        from signals.training.fit import fit_networks
         from signals.training.trainer import Config
 
         options = stack.network.training
         configs = [Config(**{key: float(one.get(key, getattr(options, key))) for key in VARIED}) for one in stack.free]
-        previous = None if before is None else pooled(before)
-        return fit_networks(stack.network.plan(configs), jobs, work, previous, shared)
+        return fit_networks(stack.network.plan(configs), jobs, work, before, shared)
 
     # The choice.
 

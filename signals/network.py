@@ -152,7 +152,8 @@ class Network(bt.Signal):
         """Train all folds and seeds, in one stack where they can be."""
         from signals.training.fit import fit_networks
 
-        previous = work.previous._fitted if isinstance(work.previous, Network) else None
+        before = work.previous._fitted if isinstance(work.previous, Network) else None
+        previous = None if before is None else [before]
         for job, parts in zip(jobs, fit_networks(self.plan(), jobs, work, previous), strict=True):
             assert isinstance(job.signal, Network)
             job.signal._fitted = parts[0]

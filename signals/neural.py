@@ -39,10 +39,8 @@ class MLP(Network):
         return MLPShape(inputs, outputs, own["hidden"], own["activation"], own["norm"], own["skip"])
 
 
-class _Recurrent(Network):
-    """What RNN, LSTM and GRU share: all but the cell."""
-
-    _cell = ""
+class RNN(Network):
+    """A plain recurrent network (Elman, 1990) over a window of channels."""
 
     def __init__(
         self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
@@ -53,35 +51,45 @@ class _Recurrent(Network):
 
     def shape(self, inputs: int, outputs: int) -> Shape:
         """Of the cells."""
-        from signals.networks import RecurrentShape
-
-        return RecurrentShape(self._cell, inputs, outputs, self._given["hidden"], self._given["layers"])
+        return _recurrent("rnn", inputs, outputs, self._given)
 
 
-class RNN(_Recurrent):
-    """A plain recurrent network (Elman, 1990) over a window of channels."""
-
-    _cell = "rnn"
-
-
-class LSTM(_Recurrent):
+class LSTM(Network):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over a window of channels."""
 
-    _cell = "lstm"
+    def __init__(
+        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
+    ) -> None:
+        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
+        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
+
+    def shape(self, inputs: int, outputs: int) -> Shape:
+        """Of the cells."""
+        return _recurrent("lstm", inputs, outputs, self._given)
 
 
-class GRU(_Recurrent):
+class GRU(Network):
     """Gated recurrent units (Cho et al., 2014) over a window of channels."""
 
-    _cell = "gru"
+    def __init__(
+        self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
+    ) -> None:
+        """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
+        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self.shape(1, 1)  # what cannot be built is told now
+
+    def shape(self, inputs: int, outputs: int) -> Shape:
+        """Of the cells."""
+        return _recurrent("gru", inputs, outputs, self._given)
 
 
 class CNN(Network):
     """Causal, dilated convolutions (as of van den Oord et al., 2016) over a window of channels."""
 
     def __init__(
-        self, channels: Sequence[int] = (16, 16), kernel: int = 3, dilation: int = 2, activation: str = "relu", *,
-        window: int = 20, features: Any = "default", **settings: Any,
+        self, channels: Sequence[int] = (16, 16, 16, 16), kernel: int = 3, dilation: int = 2,
+        activation: str = "relu", *, window: int = 20, features: Any = "default", **settings: Any,
     ) -> None:  # fmt: skip
         """Layers of ``channels``, the k-th with steps of ``dilation**k``; further settings are those of `Network`."""
         sizes = _sizes("channels", channels)
@@ -144,6 +152,12 @@ class Module(Network):
     def sources(self) -> list[Any]:
         """The module's class too."""
         return [*super().sources(), self._kind]
+
+
+def _recurrent(cell: str, inputs: int, outputs: int, own: Mapping[str, Any]) -> Shape:
+    from signals.networks import RecurrentShape
+
+    return RecurrentShape(cell, inputs, outputs, own["hidden"], own["layers"])
 
 
 def _sizes(key: str, given: Any) -> tuple[Any, ...]:

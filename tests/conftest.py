@@ -34,6 +34,19 @@ def no_cache_of_the_user(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Models as small as those of the tests wait for each other's threads longer than they learn."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """An empty cache for a test."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import backtester as bt
 import signals
@@ -21,16 +20,9 @@ from signals.losses import LOSSES
 from signals.network import Network
 from signals.training.options import Options
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PAGE = (Path(__file__).parent.parent / "docs/networks.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def rows(section: str) -> dict[str, list[str]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from command_line import call, only_run, refused
 from signal_cases import market
 
@@ -15,19 +14,12 @@ import signals
 from backtester.cross_section import centred_ranks
 from signals.ensemble import smooth_ranks
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PANEL = market(16, 110)
 FOLDS = bt.Folds(50, 20)
 NAN = np.nan
 QUICK = {"features": ["return_1", "return_5"], "epochs": 2, "batch": 512, "device": "cpu", "hidden": [4]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 class Says(bt.Signal):
@@ -161,6 +153,18 @@ def test_a_seed_is_added_to_those_of_the_parts():
     for name, seed in (("Random 1", 11), ("Random 2", 15)):
         alone = bt.walk_forward(PANEL, signals.Random(seed), FOLDS).values
         np.testing.assert_array_equal(scores.members[name], np.where(PANEL.member, alone, NAN))
+
+
+def test_an_ensemble_of_ensembles():
+    """The seed of the outer one is added to that of the inner one, and both to those of its parts."""
+    inner = signals.Ensemble([signals.Random(1), signals.Random(5)], seed=2)
+    scores = bt.walk_forward(PANEL, signals.Ensemble([inner, signals.Reversal()]), FOLDS, seed=10)
+    alone = signals.Ensemble([signals.Random(13), signals.Random(17)])
+    alone.warmup = signals.Reversal().warmup  # so that the folds are the same
+    expected = bt.walk_forward(PANEL, alone, FOLDS).values
+    np.testing.assert_array_equal(scores.members["Ensemble"], expected)
+    ranks = [smooth_ranks(one) for one in scores.members.values()]
+    np.testing.assert_allclose(scores.values, np.mean(ranks, axis=0), rtol=0.0, atol=1e-12)
 
 
 def test_parts_go_on_from_their_own_fold_before():

@@ -224,6 +224,19 @@ def test_a_cut_in_a_later_fold(kind, again):
     assert result.curves == whole.curves
 
 
+def test_a_cut_after_the_last_session():
+    """Nothing is learnt again, so the record is that of the snapshot."""
+    options = {"signal": Together(), "folds": FOLDS, "online": True}
+    first = bt.Simulation(PANEL, Holds(), **options)
+    first.advance()
+    CALLS.clear()
+    result = bt.Simulation(PANEL, Holds(), **options, snapshot=first.snapshot()).finish("x")
+    assert CALLS == []
+    assert result.settings["scores"]["label_fills"] == ["open"]
+    assert result == first.finish("x")
+    assert result.curves == first.finish("x").curves != ()
+
+
 def test_progress_reaches_the_training():
     told = []
     bt.walk_forward(PANEL, Together(), FOLDS, progress=lambda *what: told.append(what))

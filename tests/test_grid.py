@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from command_line import call, only_run, refused
 from signal_cases import market, with_another_future
 
 import backtester as bt
 import signals
 from signals.training import fit
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 PANEL = market(16, 110)
 FOLDS = bt.Folds(50, 20)
@@ -24,15 +25,6 @@ NAMES = [
     f"dropout={dropout} hidden=[{hidden}] learning_rate={rate}"
     for dropout in (0.0, 0.3) for hidden in (4, 3) for rate in (0.01, 0.001)
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def grid(**settings):

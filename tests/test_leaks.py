@@ -20,6 +20,8 @@ from signals.training import ask, fit, prepare
 from signals.training import trainer as trainers
 from signals.training.prepare import Labels
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FOLDS = bt.Folds(60, 20)
 PANEL = market(sessions=130)
 # Of what is compared: a hundred times float32's rounding. The optimizer takes eight numbers of all models at a time and
@@ -27,14 +29,6 @@ PANEL = market(sessions=130)
 CLOSE = 1e-5
 FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 3, "batch": 256, "learning_rate": 0.01}
 WINDOWS = {"window": 5, "missing": "mean", "epochs": 3, "batch": 256, "learning_rate": 0.01}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def walked(panel, make):
@@ -241,7 +235,7 @@ def test_windows_that_reach_one_row_on_are_caught(monkeypatch, checks):
 
 def test_a_warm_start_from_a_later_fold_is_caught(monkeypatch):
     def leaky(plan, jobs, work, track, previous):
-        last = fit.pooled(fit._fit_together(plan, [jobs[-1]], work, track, None)[0])
+        last = fit._fit_together(plan, [jobs[-1]], work, track, None)[0]
         return [fit._fit_together(plan, [job], work, track, last)[0] for job in jobs]
 
     monkeypatch.setattr(fit, "_fit_chain", leaky)

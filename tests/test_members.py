@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import pickle
 
 import numpy as np
@@ -112,6 +115,11 @@ def test_they_are_frozen_copied_and_fit_the_scores():
         bt.Scores(values, DATES, ("A", "B"), members={"one": own[:2]})
 
 
+def test_a_curve_of_other_keys_is_refused():
+    with pytest.raises(bt.DataError, match=r"learning curves with fold, model; it must have fold, model, epoch"):
+        bt.Scores(np.zeros((3, 2)), DATES, ("A", "B"), learning=[{"fold": 1, "model": "m"}])
+
+
 def test_a_file_holds_them(tmp_path):
     scores = pair_scores()
     file = tmp_path / "scores.parquet"
@@ -143,6 +151,19 @@ def test_the_cache_holds_them(tmp_path):
     }
     assert found.spread.tobytes() == made.spread.tobytes()
     assert found.record == made.record
+
+
+def test_an_entry_of_the_cache_with_other_members_is_damaged(tmp_path):
+    """Even where the file is the one that its note tells of."""
+    made = pair_scores(cache=tmp_path)
+    (file,), (note,) = tmp_path.glob("*/scores.parquet"), tmp_path.glob("*/scores.json")
+    one = np.where(np.isfinite(made.values), 7.0, NAN)
+    dataclasses.replace(made, members={**made.members, "one": one}).to_parquet(file)
+    told = json.loads(note.read_text())
+    note.write_text(json.dumps(told | {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}))
+    with pytest.warns(UserWarning, match=r"are damaged \(scores.parquet holds other scores\)"):
+        again = pair_scores(cache=tmp_path)
+    np.testing.assert_array_equal(again.members["one"], made.members["one"])
 
 
 def test_they_survive_a_pickle():

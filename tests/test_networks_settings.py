@@ -6,26 +6,18 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from signal_cases import market
 
 import backtester as bt
 import signals
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 PANEL = market(16, 110)
 FOLDS = bt.Folds(50, 20)
 QUICK = {"features": ["return_1", "return_5"], "epochs": 2, "batch": 128, "device": "cpu"}
 ROWS = np.arange(20, 90)
 LAST = np.array([len(PANEL.dates) - 1])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +46,27 @@ def test_what_cannot_be_built_is_told_when_it_is_made(make, told):
 
 def test_batches_of_one_sample_are_of_no_concern_to_losses_of_sessions():
     signals.MLP(norm="batch", batch=1, loss="rank_correlation")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *(signals.MLP((4,), label="raw", scaling=one, **QUICK) for one in ("zscore", "minmax", "robust", "rank")),
+        signals.MLP((4,), label="raw", loss="sharpe", batch_sessions=39, **QUICK),  # all there are: one step
+        signals.GRU(3, window=5, label="raw", epochs=1, batch=10**5),
+        signals.Grid("signals:MLP", QUICK, vary={"dropout": [0.0, 0.5]}, best=1),  # no session has an IC
+    ],
+)
+def test_one_symbol(network):
+    """There is nothing to compare it with in a session, and it is scored all the same."""
+    both = bt.synthetic(2, 110, 0).panel
+    names = ("open", "high", "low", "close", "volume")
+    single = bt.Panel.from_arrays(both.dates, both.symbols[:1], **{key: getattr(both, key)[:, :1] for key in names})
+    scores = bt.walk_forward(single, network, FOLDS)
+    assert len(scores.folds) >= 2
+    for fold in scores.folds:
+        test = (single.dates >= np.datetime64(fold.test_first)) & (single.dates <= np.datetime64(fold.test_last))
+        assert np.isfinite(scores.values[test]).all()
 
 
 class Fixed(signals.MLP):

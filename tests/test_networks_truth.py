@@ -12,8 +12,6 @@ from pathlib import Path
 import noise_bars
 import numpy as np
 import pytest
-import torch
-from threadpoolctl import threadpool_limits
 
 import backtester as bt
 import signals
@@ -21,6 +19,8 @@ import signals
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import truth
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SEQUENCES = ("RNN", "LSTM", "GRU", "CNN", "Transformer")
 AS_THEY_COME = {
@@ -35,16 +35,6 @@ AS_THEY_COME = {
     "grid": lambda: signals.Grid("signals:MLP", vary={"hidden": [[16], [32, 16]], "dropout": [0.0, 0.2]}),
     "ensemble": lambda: signals.Ensemble(["signals:MLP", "signals:GRU", "signals:Reversal"]),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -7,26 +7,16 @@ import pkgutil
 
 import numpy as np
 import pytest
-import torch
 from signal_cases import KNOWN, MAKERS, ROUNDING, market, with_another_future
-from threadpoolctl import threadpool_limits
 
 import backtester as bt
 import signals
 import strategies
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FOLDS = bt.Folds(60, 20)
 each_signal = pytest.mark.parametrize("name", MAKERS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

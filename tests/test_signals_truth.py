@@ -9,8 +9,6 @@ from pathlib import Path
 import noise_bars
 import numpy as np
 import pytest
-import torch
-from threadpoolctl import threadpool_limits
 
 import backtester as bt
 import signals
@@ -18,6 +16,8 @@ import signals
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import truth
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEAK = 0.025
 # Networks small enough for ten markets in a moment; as they come, they are tried in test_networks_truth.py.
@@ -44,16 +44,6 @@ NOISE = {
     ),
     **NETWORKS,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models as small as these wait for each other's threads longer than they learn."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -24,15 +24,9 @@ from signals.training.options import Options
 from signals.training.trainer import Trainer
 from signals.training.watch import mean_rank_ic
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STORE = market_of()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def plain_net():

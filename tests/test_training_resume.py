@@ -16,6 +16,8 @@ from signals.training import checkpoint
 from signals.training.resume import resume, save_state
 from signals.training.trainer import Config, Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FOLDS = bt.Folds(60, 20)
 PANEL = market(sessions=130)
 FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 4, "batch": 256, "learning_rate": 0.01}
@@ -24,14 +26,6 @@ STORE = market_of()
 
 class KilledError(Exception):
     """As if the process had ended."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def walked(make, **arguments):

@@ -11,6 +11,8 @@ from signals.networks import CNNShape, MLPShape, RecurrentShape, TransformerShap
 from signals.training.data import Store
 from signals.training.trainer import Config, Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 STORE = market_of()
 CONFIGS = [
     Config(0.0, 0.0, 0.0, 0.01),
@@ -18,14 +20,6 @@ CONFIGS = [
     Config(0.3, 0.01, 0.0, 0.02),
     Config(0.0, 0.0, 0.05, 0.003),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def three_lanes():

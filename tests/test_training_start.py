@@ -13,19 +13,13 @@ import signals
 import strategies
 from signals.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FOLDS = bt.Folds(60, 20)
 PANEL = market(sessions=130)
 FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 2, "batch": 256, "learning_rate": 0.01}
 # Nothing is learnt in a step as small as this: what a fold ends with is what it began with, to some last digits.
 STILL = {**FLAT, "learning_rate": 1e-12}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def walked(signal, panel=PANEL, **arguments):

@@ -16,17 +16,11 @@ from signals.networks.mlp import MLP as MLPStack  # noqa: N811 - a class of two 
 from signals.training import ask, fit
 from signals.training.trainer import Trainer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FOLDS = bt.Folds(60, 20)
 PANEL = market(sessions=130)
-FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 2, "batch": 256, "learning_rate": 0.01}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 2, "batch": 256, "learning_rate": 0.01, "optimizer": "Adam"}
 
 
 def walked(signal, panel=PANEL, folds=FOLDS, **arguments):
@@ -247,7 +241,7 @@ def test_a_chain_goes_on_after_a_fold_that_learnt_nothing():
         ({"epoch": 3}, "MLP has no setting 'epoch'. Did you mean 'epochs'"),
         ({"hiden": 3}, "MLP has no setting 'hiden'. Did you mean 'hidden'"),
         ({"optimizer": "Adm"}, "optimizer is 'Adm'.*Did you mean 'Adam'"),
-        ({"optimizer_arguments": {"beta": 1}}, "optimizer 'Adam' refused its arguments"),
+        ({"optimizer_arguments": {"beta": 1}}, "optimizer 'AdamW' refused its arguments"),
         ({"scheduler": "StepL"}, "scheduler is 'StepL'.*Did you mean 'StepLR'"),
         ({"scheduler": "StepLR"}, "scheduler 'StepLR' refused its arguments: .*step_size"),
         ({"scheduler": "ReduceLROnPlateau", "schedule_by": "step"}, "schedule_by='epoch'"),
@@ -272,11 +266,17 @@ def test_settings_that_make_no_sense(settings, message):
         signals.MLP(**settings)
 
 
-def test_names_to_freeze_that_are_not_there():
+def test_names_to_freeze_that_are_not_there(tmp_path):
+    file = str(tmp_path / "first.safetensors")
+    first = signals.MLP((4,), **FLAT)
+    first.fit(PANEL, np.arange(10, 70))
+    first.save(file)
     with pytest.raises(bt.SignalError, match=r"freeze names 'layer.0'; the parameters are .*Did you mean"):
-        walked(signals.MLP((4,), **FLAT, warm_start="previous", freeze=["layer.0"]))
+        walked(signals.MLP((4,), **FLAT, warm_start=file, freeze=["layer.0"]))
     with pytest.raises(bt.SignalError, match="leaves no parameter that could learn"):
-        walked(signals.MLP((4,), **FLAT, warm_start="previous", freeze=["layers", "head"]))
+        walked(signals.MLP((4,), **FLAT, warm_start=file, freeze=["layers", "head"]))
+    with pytest.raises(bt.ConfigError, match="freeze goes with the weights of a file"):
+        signals.MLP((4,), **FLAT, warm_start="previous", freeze=["layers.0"])
 
 
 def test_a_device_that_is_not_there(monkeypatch):

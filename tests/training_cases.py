@@ -42,7 +42,8 @@ def market_of(rows=40, symbols=6, seed=0):
 
 def task(lanes, store, configs=None, shape=None, loss="mse", **options):
     """A task on the CPU."""
-    own = Options(**{"epochs": 4, "batch": 32, "learning_rate": 0.01, "loss": loss, **options})
+    usual = {"epochs": 4, "batch": 32, "optimizer": "Adam", "learning_rate": 0.01, "monitor": "loss", "loss": loss}
+    own = Options(**usual | options)
     made = Store(store[0].copy(), store[1].copy(), None, "cpu")
     configs = configs or [Config(own.dropout, own.l1, own.l2, own.learning_rate)]
     shape = shape or MLPShape(FEATURES, hidden=(5, 4), activation="tanh")

@@ -27,8 +27,6 @@ hidden = [32, 16]
 seeds = 3
 features = ["extra"]
 epochs = 8
-batch = 1024
-learning_rate = 0.004
 """,
     "demo-ridge": """
 class = "signals:Estimator"

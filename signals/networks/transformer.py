@@ -87,11 +87,15 @@ class Transformer(Stack):
 
 
 def sinusoids(length: int, width: int) -> Tensor:
-    """(length, width): sines and cosines of the position, at frequencies from 1 down to about 1 / 10,000."""
+    """(length, width): cosines and sines of the position, from a turn in two sessions to one in about ``2 length``.
+
+    Vaswani et al. go from a turn in 6 positions to one in 60,000, for texts: a window of some sessions would then have
+    nothing that tells a session from its neighbour.
+    """
     position = torch.arange(length, dtype=torch.float64)[:, None]
     pair = torch.arange(width) // 2
-    angle = position * torch.exp(-math.log(10_000.0) * 2 * pair / width)  # (length, width)
-    return torch.where(torch.arange(width) % 2 == 0, angle.sin(), angle.cos()).to(torch.float32)
+    angle = position * math.pi * length ** (-2 * pair / width)  # (length, width)
+    return torch.where(torch.arange(width) % 2 == 0, angle.cos(), angle.sin()).to(torch.float32)
 
 
 class Wide(Module):

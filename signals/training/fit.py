@@ -21,7 +21,7 @@ from torch import Tensor
 import backtester as bt
 from backtester.plain import plain
 from signals.losses import Loss
-from signals.networks import Shape
+from signals.networks import Shape, build
 from signals.training import fitted as files
 from signals.training.best import Noted, Outcome, pool
 from signals.training.data import Lane
@@ -75,7 +75,7 @@ def fit_networks(
     plan: Plan,
     jobs: Sequence[bt.FitJob],
     work: bt.FitWork,
-    previous: Fitted | None,
+    previous: Sequence[Fitted] | None,
     shared: Shared | None = None,
 ) -> list[list[Fitted]]:
     """Fit every configuration on every fold.
@@ -84,7 +84,7 @@ def fit_networks(
         plan: what to fit.
         jobs: the folds.
         work: where to write, and whom to tell.
-        previous: what a chain of folds (``warm_start="previous"``) goes on from.
+        previous: what each configuration learnt in the fold that a chain (``warm_start="previous"``) goes on from.
         shared: filled with what is prepared, for other plans with the same labels, validation, seeds and device.
 
     Returns:
@@ -117,22 +117,15 @@ def _fit_all(
 
 
 def _fit_chain(
-    plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Track, previous: Fitted | None
+    plan: Plan, jobs: Sequence[bt.FitJob], work: bt.FitWork, track: Track, previous: Sequence[Fitted] | None
 ) -> list[list[Fitted]]:
     """One fold after another, each from what the one before has learnt."""
     found = []
     for job in jobs:
         now = _known(plan, job, work.folder) or _fit_together(plan, [job], work, track, previous, None)[0]
         found.append(now)
-        previous = pooled(now)
+        previous = now
     return found
-
-
-def pooled(parts: Sequence[Fitted]) -> Fitted:
-    """The members of all configurations in one."""
-    members = tuple(name for part in parts for name in part.members)
-    states = [part.state for part in parts if part.members]
-    return files.replaced(parts[0], state=pool(states) if states else {}, members=members)
 
 
 def _fit_together(
@@ -140,8 +133,8 @@ def _fit_together(
     jobs: Sequence[bt.FitJob],
     work: bt.FitWork,
     track: Track,
-    previous: Fitted | None,
-    shared: Shared | None,
+    previous: Sequence[Fitted] | None,
+    shared: Shared | None = None,
 ) -> list[list[Fitted]]:
     store, lanes, names = _prepared(plan, jobs, shared)
     _check_sessions(plan, lanes, jobs)
@@ -153,7 +146,7 @@ def _fit_together(
         "training on %s: %d x %s %s (folds: %d, seeds: %d, configurations: %d)",
         named(plan.device), models, kind, how, len(jobs), len(plan.seeds), len(plan.configs),
     )  # fmt: skip
-    members = {(lane.fold, lane.seed): f"seed {plan.seeds[k % len(plan.seeds)]}" for k, lane in enumerate(lanes)}
+    members = {(lane.fold, lane.seed): member_name(plan.seeds[k % len(plan.seeds)]) for k, lane in enumerate(lanes)}
     own = _Work(work.progress, work.folder, work.every_epoch, [job.number for job in jobs], track, members, [])
     outcomes = _train(plan, task, own)
     found = [_collect(plan, outcomes, task, job, k, names, own) for k, job in enumerate(jobs)]
@@ -184,21 +177,40 @@ def _check_sessions(plan: Plan, lanes: list[Lane], jobs: Sequence[bt.FitJob]) ->
             )
 
 
-def _start(plan: Plan, task: Task, previous: Fitted | None, names: tuple[str, ...]) -> dict[str, Tensor] | None:
-    """The weights that all models begin with, (M, ...); None: new ones."""
+def _start(
+    plan: Plan, task: Task, previous: Sequence[Fitted] | None, names: tuple[str, ...]
+) -> dict[str, Tensor] | None:
+    """The weights that all models begin with, (M, ...); None: new ones.
+
+    Of a chain each model goes on from its own, and anew if that was of no use; of a file the seeds take its networks
+    in turn, in every fold the same.
+    """
     source = plan.options.warm_start
     if source is None or (source == "previous" and previous is None):
         return None
-    begin = files.load(source, task.shape, names) if source != "previous" else previous
-    if begin is None or not begin.members:  # nothing was of use there
-        if source != "previous":
+    models = [lane for lane in task.lanes for _ in task.configs]
+    start = pool([build(task.shape, 1, [lane.seed], [0.0]).models([0]) for lane in models])
+    if source != "previous":
+        begin = files.load(source, task.shape, names)
+        if not begin.members:
             raise bt.DataError(f"The weights {source} hold no network: the training that wrote them failed.")
-        return None
-    count, configs, seeds = len(begin.members), len(task.configs), len(plan.seeds)
-    # Each seed of each configuration from a member of its own, as far as there are so many; in every fold the same.
-    models = [(lane, config) for lane in range(len(task.lanes)) for config in range(configs)]
-    places = [(config * seeds + lane % seeds) % count for lane, config in models]
-    return {name: one[places].clone() for name, one in begin.state.items()}
+        previous = [begin] * len(task.configs)
+    assert previous is not None
+    for lane in range(len(task.lanes)):
+        for config, begin in enumerate(previous):
+            seed = lane % len(plan.seeds)
+            own = member_name(plan.seeds[seed])
+            if source != "previous":
+                own = begin.members[(config * len(plan.seeds) + seed) % len(begin.members)]
+            if own in begin.members:
+                for name, one in start.items():
+                    one[lane * len(task.configs) + config] = begin.state[name][begin.members.index(own)]
+    return start
+
+
+def member_name(seed: int) -> str:
+    """What the network of a seed is called."""
+    return f"seed {seed}"
 
 
 # Training, in one stack or in several.
@@ -311,7 +323,7 @@ def _collect(
     found = []
     for c, config in enumerate(task.configs):
         mine = [outcomes[lane * len(task.configs) + c] for lane in lanes]
-        members = [f"seed {seed}" for seed in plan.seeds]
+        members = [member_name(seed) for seed in plan.seeds]
         good = [k for k, outcome in enumerate(mine) if outcome.state is not None]
         for k in sorted(set(range(len(mine))) - set(good)):
             note = mine[k].curve[-1].note or f"the {plan.options.monitor} that is watched was no number"

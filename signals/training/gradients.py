@@ -27,11 +27,24 @@ def penalize(weights: Sequence[Tensor], l1: Tensor | None, l2: Tensor | None) ->
             parameter.grad += 2.0 * l2.view(shape) * values
 
 
+def penalty(weights: Sequence[Tensor], l1: Tensor | None, l2: Tensor | None) -> Tensor:
+    """What `penalize` adds the gradient of, summed over all models: a number."""
+    found = torch.zeros(())
+    for parameter in weights:
+        if parameter.grad is None:
+            continue
+        values = parameter.detach().flatten(1)
+        if l1 is not None:
+            found = found + (l1 * values.abs().sum(1)).sum()
+        if l2 is not None:
+            found = found + (l2 * values.square().sum(1)).sum()
+    return found
+
+
 def clip(gradients: Sequence[Tensor], longest: float) -> None:
     """Shorten each model's gradient, over all its parameters (M, ...), to at most ``longest``."""
-    squares = torch.stack([gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]).sum(
-        0
-    )  # (M,)
+    each = [gradient.reshape(len(gradient), -1).square().sum(1) for gradient in gradients]
+    squares = torch.stack(each).sum(0)  # (M,)
     factor = (longest / (squares.sqrt() + 1e-12)).clamp(max=1.0)
     for gradient in gradients:
         gradient *= factor.view((-1,) + (1,) * (gradient.dim() - 1))

@@ -14,6 +14,8 @@ from backtester.errors import did_you_mean
 
 MONITORS = ("loss", "ic")
 PRECISIONS = ("float32", "bf16")
+# What an optimizer is given where nothing is said. Labels are nearly all noise, which weights are to forget.
+_USUAL = {"AdamW": {"weight_decay": 0.3}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Options:
         loss_arguments: of the loss.
         optimizer: name of a class in `torch.optim`.
         learning_rate: its ``lr``.
-        optimizer_arguments: further ones.
+        optimizer_arguments: further ones; None: a ``weight_decay`` of 0.3 for AdamW, none for the others.
         scheduler: name of a class in `torch.optim.lr_scheduler`; None: the rate stays as it is.
         scheduler_arguments: of it.
         schedule_by: whether the scheduler moves on after each ``epoch`` or after each ``step``.
@@ -50,13 +52,13 @@ class Options:
     """
 
     epochs: int = 20
-    batch: int = 256
+    batch: int = 1024
     batch_sessions: int = 16
     loss: str = "mse"
     loss_arguments: Mapping[str, Any] = field(default_factory=dict)
-    optimizer: str = "Adam"
-    learning_rate: float = 1e-3
-    optimizer_arguments: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str = "AdamW"
+    learning_rate: float = 2e-3
+    optimizer_arguments: Mapping[str, Any] | None = None
     scheduler: str | None = None
     scheduler_arguments: Mapping[str, Any] = field(default_factory=dict)
     schedule_by: str = "epoch"
@@ -95,6 +97,12 @@ class Options:
         object.__setattr__(self, "freeze", tuple(self.freeze))
         if self.freeze and self.warm_start is None:
             raise bt.ConfigError("freeze goes with warm_start: new weights that never learn are of no use.")
+        if self.optimizer_arguments is None:
+            object.__setattr__(self, "optimizer_arguments", dict(_USUAL.get(self.optimizer, {})))
+        if self.freeze and self.warm_start == "previous":
+            raise bt.ConfigError(
+                "freeze goes with the weights of a file: those of the first fold of a chain are new, and would stay so."
+            )
         for key in ("loss_arguments", "optimizer_arguments", "scheduler_arguments"):
             if not isinstance(getattr(self, key), Mapping):
                 raise bt.ConfigError(f"{key} is {getattr(self, key)!r}; it must be a mapping of names to values.")

@@ -68,7 +68,8 @@ def see(panel: bt.Panel, first: int, last: int, inputs: Inputs) -> Seen:
     for start in range(first, last + 1, _ROWS):
         rows = np.arange(start, min(start + _ROWS, last + 1), dtype=np.int64)
         x = compute(panel, rows, inputs.names)
-        parts.append((ranked(x) if inputs.scaling == "rank" else x).astype(np.float32))
+        with np.errstate(over="ignore"):  # what float32 cannot hold is unknown, below
+            parts.append((ranked(x) if inputs.scaling == "rank" else x).astype(np.float32))
     values = parts[0] if len(parts) == 1 else np.concatenate(parts)
     finite = np.isfinite(values)
     values[~finite] = np.nan  # what overflows is unknown too
@@ -82,10 +83,10 @@ def _see_windows(panel: bt.Panel, first: int, last: int, inputs: Inputs, known: 
     if begin < 0:  # rows before the panel are unknown
         before = np.full((values.shape[0], -begin, values.shape[2]), np.nan, dtype=np.float32)
         values = np.concatenate([before, values], axis=1)
-    if inputs.scaling == "rank":
-        values = np.ascontiguousarray(
-            ranked(values.transpose(1, 0, 2).astype(np.float64)).transpose(1, 0, 2), np.float32
-        )
+    if inputs.scaling == "rank":  # among the members of each session: what others do is nothing to it
+        by_session = values.transpose(1, 0, 2).astype(np.float64)  # (T, N, C)
+        by_session[max(-begin, 0) :][~panel.member[max(begin, 0) : last + 1]] = np.nan
+        values = np.ascontiguousarray(ranked(by_session).transpose(1, 0, 2), np.float32)
     finite = np.isfinite(values)
     values[~finite] = np.nan
     whole = np.asarray(finite.all(axis=2) if inputs.missing == "drop" else finite.any(axis=2))  # (N, T)

@@ -19,7 +19,7 @@ from signals.training.capture import Graphs, side_stream
 from signals.training.data import NONE, Lane, Scaler, Store, row_order, session_order
 from signals.training.device import hold_memory, precise
 from signals.training.frozen import learning, statistics, still
-from signals.training.gradients import clip, penalize
+from signals.training.gradients import clip, penalize, penalty
 from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
 from signals.training.options import Options
 from signals.training.watch import mean_rank_ic
@@ -190,7 +190,7 @@ class Trainer:
             if first:
                 self._note_losses(losses)
             first = False
-            return losses.sum()
+            return losses.sum() + penalty(penalized(self.stack), self._l1, self._l2)
 
         return closure
 
@@ -216,6 +216,8 @@ class Trainer:
         holds = cells != NONE if self._by_session else None
         x = self._inputs(cells.clamp(min=0) if self._by_session else cells)
         label = self.task.store.labels(cells.clamp(min=0) if self._by_session else cells) / self._label_unit
+        if holds is not None:  # a cell that holds nothing is no part of any statistic
+            x = x * holds.view(*holds.shape, *[1] * (x.dim() - holds.dim()))
         with precise(self.task.options.precision, self.task.device):
             output = self._forward(x, self._step)  # (M, B, O)
         label = self._by_model(label)
