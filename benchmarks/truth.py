@@ -30,7 +30,7 @@ _DECAY = {"optimizer": "AdamW", "optimizer_arguments": {"weight_decay": 0.3}}
 # Long on a plateau before they find anything, so that none stops early; what is kept is the best epoch all the same.
 _WINDOW = {
     "features": ["return"], "window": 20, "batch": 1024, "learning_rate": 5e-3, "label": "ranked", "monitor": "ic",
-    "epochs": 10, "patience": None,
+    "epochs": 10, "patience": None, "optimizer": "Adam",
 }  # fmt: skip
 SIGNALS: dict[str, dict[str, Make]] = {
     "interactions": {

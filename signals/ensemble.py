@@ -76,6 +76,10 @@ class Ensemble(bt.Signal):
         self.fill = min(fills, key=_FILLS.index) if fills else None  # orders may fill no later than any label begins
         self._fitted: list[bt.Signal] = []
 
+    def __repr__(self) -> str:
+        """The parts, and how they are put together."""
+        return f"Ensemble({self._given!r}, how={self.how!r})"
+
     @property
     def continues(self) -> bool:  # type: ignore[override]  # a constant of the class where nothing is set
         """Whether a part begins a fold with what it has learnt in the fold before."""

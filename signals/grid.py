@@ -110,6 +110,10 @@ class Grid(bt.Signal):
         self._candidates: list[Candidate] = []  # of a fold, the best first
         self._stacked: list[list[Fitted]] = []  # all of a fold, for the next one to begin with
 
+    def __repr__(self) -> str:
+        """The network and what is varied."""
+        return f"Grid({self._seeded()!r}, vary={self.vary}, best={self.best}, by={self.by!r})"
+
     # The contract of a signal.
 
     @property
@@ -123,6 +127,8 @@ class Grid(bt.Signal):
 
     def fit_folds(self, jobs: Sequence[bt.FitJob], work: bt.FitWork) -> None:
         """Train all configurations on all folds, a stack after another, and choose in each fold."""
+        from signals.training.told import check_learnt
+
         found: list[list[tuple[int, Candidate]]] = [[] for _ in jobs]
         stacked: list[list[list[Fitted]]] = [[] for _ in jobs]
         stacks = self._stacks()
@@ -140,6 +146,7 @@ class Grid(bt.Signal):
                 for place, name, one in zip(stack.places, stack.names, fitted, strict=True):
                     value = self._value(one, stack.network.training.monitor)
                     found[k].append((place, Candidate(name, value, stack.network, one)))
+        check_learnt(jobs, [[one.fitted for _, one in fold] for fold in found])
         for job, candidates, all_of_it in zip(jobs, found, stacked, strict=True):
             assert isinstance(job.signal, Grid)
             job.signal._take(job.number, [one for _, one in sorted(candidates, key=lambda pair: pair[0])])

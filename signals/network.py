@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -48,9 +50,10 @@ class Network(bt.Signal):
     beside (`bt.Scores.members`).
     """
 
+    _own: Mapping[str, Any] = {}  # settings of the subclass, which are public attributes under their names too
+
     def __init__(
         self,
-        own: Mapping[str, Any],
         *,
         window: int | None = None,
         features: Any = "default",
@@ -65,10 +68,9 @@ class Network(bt.Signal):
         device: str = "auto",
         **training: Any,
     ) -> None:
-        """Check the settings; nothing is learnt yet.
+        """Check the settings; nothing is learnt yet. A subclass puts its own into ``_own``, by name, before.
 
         Args:
-            own: arguments of the subclass, by name.
             window: sessions of a sequence, its own among them; None: the network sees one row of features.
             features: a named set or a list of names, of `signals.features.compute`, or of
                 `signals.features.channels` for sequences.
@@ -92,14 +94,16 @@ class Network(bt.Signal):
         from signals.training.optimizers import check_optimizer
         from signals.training.options import make_options
 
-        name = type(self).__name__
+        name, own = type(self).__name__, self._own
         shared = {
             "features": features, "label": label, "label_arguments": dict(label_arguments or {}), "horizon": horizon,
             "fill": fill, "scaling": scaling, "missing": missing, "seeds": seeds, "seed": seed, "device": device,
         }  # fmt: skip
         self._given = {**own, **({} if window is None else {"window": window}), **shared, **training}
+        if window is None and training.get("optimizer", "AdamW") == "AdamW":
+            # What one row tells is nearly all noise. Over a window it would keep a network from beginning to learn.
+            training.setdefault("optimizer_arguments", {"weight_decay": 0.3})
         self.training = make_options(training, name, (*own, *shared))
-        self.own = list(own)  # their values stand beside, under their names
         for key, value in own.items():
             setattr(self, key, list(value) if isinstance(value, tuple) else value)
         self.window = None if window is None else whole("window", window)
@@ -137,6 +141,19 @@ class Network(bt.Signal):
         """The shape of the network for so many inputs and outputs: what a subclass has to say."""
         raise NotImplementedError(f"{type(self).__name__} has no shape(self, inputs, outputs).")
 
+    def __repr__(self) -> str:
+        """The class, and the settings that are not the usual ones."""
+        makers = [vars(kind)["__init__"] for kind in reversed(type(self).__mro__[:-2]) if "__init__" in vars(kind)]
+        parameters = [one for maker in makers for one in inspect.signature(maker).parameters.values()]
+        usual = {field.name: field.default for field in dataclasses.fields(self.training)}
+        usual |= {one.name: one.default for one in parameters}
+        told = [
+            f"{key}={list(value) if isinstance(value, tuple) else value!r}"
+            for key, value in self._given.items()
+            if not _same(value, usual.get(key))
+        ]
+        return f"{type(self).__name__}({', '.join(told)})"
+
     # The contract of a signal.
 
     @property
@@ -151,10 +168,13 @@ class Network(bt.Signal):
     def fit_folds(self, jobs: Sequence[bt.FitJob], work: bt.FitWork) -> None:
         """Train all folds and seeds, in one stack where they can be."""
         from signals.training.fit import fit_networks
+        from signals.training.told import check_learnt
 
         before = work.previous._fitted if isinstance(work.previous, Network) else None
         previous = None if before is None else [before]
-        for job, parts in zip(jobs, fit_networks(self.plan(), jobs, work, previous), strict=True):
+        found = fit_networks(self.plan(), jobs, work, previous)
+        check_learnt(jobs, found)
+        for job, parts in zip(jobs, found, strict=True):
             assert isinstance(job.signal, Network)
             job.signal._fitted = parts[0]
 
@@ -210,6 +230,7 @@ class Network(bt.Signal):
 
         shape: Callable[[int], Shape] = lambda inputs: self.shape(inputs, loss.outputs)  # noqa: E731
         return Plan(
+            type(self).__name__,
             shape,
             self._inputs(),
             Labels(labels, self.horizon, loss.batches == "rows" and self.label in _RETURNS),
@@ -284,6 +305,12 @@ class Network(bt.Signal):
         """What decides, beside the weights and the names of the inputs, what a score is."""
         own = {"window": self.window, "scaling": self.scaling, "loss": self.training.loss}
         return own | {"label": self.label, "horizon": self.horizon}
+
+
+def _same(given: Any, usual: Any) -> bool:
+    """Whether a setting is the usual one, be it a list, a tuple, or nothing in its place."""
+    one, other = (tuple(value) if isinstance(value, list) else value for value in (given, usual))
+    return bool(one == other) or (usual is None and given == {})
 
 
 def mean_of(members: Mapping[str, Floats], shape: tuple[int, int]) -> Floats:

@@ -25,8 +25,8 @@ class MLP(Network):
         **settings: Any,
     ) -> None:  # fmt: skip
         """Layers of ``hidden`` units (`signals.networks.MLPShape`); further settings are those of `Network`."""
-        own = {"hidden": _sizes("hidden", hidden), "activation": activation, "norm": norm, "skip": skip}
-        super().__init__(own, **settings)
+        self._own = {"hidden": _sizes("hidden", hidden), "activation": activation, "norm": norm, "skip": skip}
+        super().__init__(**settings)
         self.shape(1, 1)  # what cannot be built is told now
         if norm == "batch" and self.training.batch == 1 and self._loss().batches == "rows":
             raise bt.ConfigError("norm is 'batch' and batch is 1: the spread of one sample is not known. Take more.")
@@ -46,7 +46,8 @@ class RNN(Network):
         self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
     ) -> None:
         """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self._own = {"hidden": hidden, "layers": layers}
+        super().__init__(window=window, features=features, **settings)
         self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
@@ -61,7 +62,8 @@ class LSTM(Network):
         self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
     ) -> None:
         """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self._own = {"hidden": hidden, "layers": layers}
+        super().__init__(window=window, features=features, **settings)
         self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
@@ -76,7 +78,8 @@ class GRU(Network):
         self, hidden: int = 64, layers: int = 1, *, window: int = 20, features: Any = "default", **settings: Any
     ) -> None:
         """Layers of ``hidden`` units over ``window`` sessions; further settings are those of `Network`."""
-        super().__init__({"hidden": hidden, "layers": layers}, window=window, features=features, **settings)
+        self._own = {"hidden": hidden, "layers": layers}
+        super().__init__(window=window, features=features, **settings)
         self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
@@ -93,8 +96,8 @@ class CNN(Network):
     ) -> None:  # fmt: skip
         """Layers of ``channels``, the k-th with steps of ``dilation**k``; further settings are those of `Network`."""
         sizes = _sizes("channels", channels)
-        own = {"channels": sizes, "kernel": kernel, "dilation": dilation, "activation": activation}
-        super().__init__(own, window=window, features=features, **settings)
+        self._own = {"channels": sizes, "kernel": kernel, "dilation": dilation, "activation": activation}
+        super().__init__(window=window, features=features, **settings)
         self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
@@ -113,8 +116,8 @@ class Transformer(Network):
         window: int = 20, features: Any = "default", **settings: Any,
     ) -> None:  # fmt: skip
         """Blocks of ``width`` and so many ``heads``; further settings are those of `Network`."""
-        own = {"width": width, "heads": heads, "layers": layers, "activation": activation}
-        super().__init__(own, window=window, features=features, **settings)
+        self._own = {"width": width, "heads": heads, "layers": layers, "activation": activation}
+        super().__init__(window=window, features=features, **settings)
         self.shape(1, 1)  # what cannot be built is told now
 
     def shape(self, inputs: int, outputs: int) -> Shape:
@@ -137,9 +140,10 @@ class Module(Network):
     def __init__(
         self, module: str, arguments: Mapping[str, Any] | None = None, *, window: int | None = None, **settings: Any
     ) -> None:
-        """Find the class ``package.module:Class``; further settings are those of `Network`."""
-        self._kind = found(module, "module")
-        super().__init__({"module": module, "arguments": dict(arguments or {})}, window=window, **settings)
+        """Find the class ``package.module:Class`` or ``file.py:Class``; further settings are those of `Network`."""
+        self._kind = _class_of(module)
+        self._own = {"module": module, "arguments": dict(arguments or {})}
+        super().__init__(window=window, **settings)
         if self.training.dropout:
             raise bt.ConfigError(f"dropout is {self.training.dropout}; that of a module of one's own stands in it: 0.")
 
@@ -152,6 +156,17 @@ class Module(Network):
     def sources(self) -> list[Any]:
         """The module's class too."""
         return [*super().sources(), self._kind]
+
+
+def _class_of(name: str) -> Any:
+    """The class of a module by its name."""
+    import torch
+
+    kind = found(name, "module")
+    if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
+        what = f"the class {kind.__name__}" if isinstance(kind, type) else f"a {type(kind).__name__}"
+        raise bt.ConfigError(f"module is {name!r}, which is {what}; it must name a class derived from torch.nn.Module.")
+    return kind
 
 
 def _recurrent(cell: str, inputs: int, outputs: int, own: Mapping[str, Any]) -> Shape:

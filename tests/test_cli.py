@@ -280,6 +280,12 @@ def test_list() -> None:
     assert "no runs in empty" in call("list", "empty").output
 
 
+def test_the_help_says_what_the_demo_does() -> None:
+    assert "Train networks and a linear model on a synthetic market, trade each and a rule" in " ".join(
+        call("demo", "--help").output.split()
+    )
+
+
 def test_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in {"SYMBOLS": 60, "SESSIONS": 300, "TRAIN": 120, "TEST": 40}.items():
         monkeypatch.setattr(demo, key, value)

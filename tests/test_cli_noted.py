@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from backtester.cli import noted
 from backtester.cli.config import parse_config
 from backtester.cli.running import make_run
 from backtester.market.ingest import import_files
+from backtester.report import summary
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -60,6 +62,71 @@ def test_a_run_says_what_the_check_of_its_data_found() -> None:
     shown = " ".join(call("compare", "one", "two").output.split())
     assert f"one: data: the check found errors ({kind}" in shown
     assert "two: data: not checked." in shown
+
+
+def test_the_path_to_check_is_that_of_the_dataset() -> None:
+    dataset("data")
+    Path("configs").mkdir()
+    Path("configs/run.toml").write_text(LONG_ONLY.format(path="../data"))
+    for text in (call("run", "configs/run.toml", "--out", "runs/one").output, call("report", "one").output):
+        assert "`data check data` says where" in " ".join(text.split())
+    Path("runs/one/config.toml").unlink()
+    assert "`data check PATH` says where" in " ".join(call("report", "one").output.split())
+
+
+def row(fold: int, model: str, epoch: int, train: float | None, valid: float | None, note: str = "") -> dict[str, Any]:
+    known = {"train_loss": train, "valid_loss": valid, "valid_ic": None}
+    return {"fold": fold, "model": model, "epoch": epoch, **known, "note": note}
+
+
+def test_what_models_learnt_and_which_failed() -> None:
+    rows = [
+        row(1, "a", 1, 1.0, 0.9),
+        row(1, "a", 2, 0.8, 0.95004),
+        row(1, "b", 1, 1.0, 0.7),
+        row(1, "b", 2, None, None, "the loss was nan: stopped; chosen"),
+        row(2, "a", 1, 1.0, 0.81),
+        row(2, "a", 2, 0.9, 0.80004, "no better for 1 epochs: stopped"),
+        row(2, "b", 1, 0.5, None, "a weight is no number: stopped"),
+    ]
+    assert noted.of_learning(rows) == {
+        "models": 4,
+        "failed": [
+            {"fold": 1, "model": "b", "epoch": 2, "note": "the loss was nan: stopped; chosen"},
+            {"fold": 2, "model": "b", "epoch": 1, "note": "a weight is no number: stopped"},
+        ],
+        "by": "valid_loss",
+        "epoch_low": 1,  # of a and b in fold 1
+        "epoch_high": 2,  # of a in fold 2
+        "loss_low": 0.7,
+        "loss_high": 0.9,
+    }
+    unwatched = noted.of_learning([row(1, "a", 1, 0.5, None), row(1, "a", 2, 0.6, None)])
+    assert (unwatched["by"], unwatched["epoch_low"], unwatched["loss_low"]) == ("train_loss", 2, 0.6)
+    nothing = noted.of_learning([row(1, "a", 1, None, None, "the loss was inf: stopped")])
+    assert (nothing["epoch_low"], nothing["loss_high"], len(nothing["failed"])) == (None, None, 1)
+
+
+def test_a_range_is_over_members_of_the_same_sessions() -> None:
+    market = bt.synthetic(12, 60, 1, rank_ic=0.2)
+    later = market.score.copy()
+    later[:20] = np.nan
+
+    def quality(**members: Any) -> dict[str, Any]:
+        scores = bt.Scores(market.score, market.panel.dates, market.panel.symbols, members=members)
+        return noted.signal_quality(market.panel, scores, 1, "open", "x")
+
+    same = quality(a=market.score, b=-market.score)
+    assert same["members_sessions"] == {"a": 58, "b": 58}  # the last two rows have no label from open to open
+    assert same["members_low"] == -same["members_high"] < 0.0
+    apart = quality(a=market.score, b=later)
+    assert apart["members_sessions"] == {"a": 58, "b": 38}
+    assert (apart["members_mean"], apart["members_low"], apart["members_high"]) == (None, None, None)
+    said = summary._members(apart)
+    a, b = apart["members"].values()
+    assert said.endswith(
+        f"; 2 single members, not of the same sessions: a {a:.4f} (58 sessions), b {b:.4f} (38 sessions)"
+    )
 
 
 def test_a_check_of_other_data_is_none() -> None:

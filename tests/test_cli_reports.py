@@ -209,6 +209,20 @@ def test_settings_that_differ() -> None:
     assert differing([one, one]) == {}
 
 
+def test_of_other_classes_what_is_the_same_in_all_is_left_out() -> None:
+    training = {"epochs": 20, "batch": 8}
+    small = {"class": "signals.neural:MLP", "label": "up", "training": training, "hidden": [4]}
+    long = small | {"training": training | {"epochs": 30}}
+    ridge = {"class": "signals.estimator:Estimator", "label": "up", "training": training}
+    assert differing([{"signal": one} for one in (small, long, ridge)]) == {
+        "signal": ["signals:MLP, training (epochs 20), hidden [4]", "signals:MLP, training (epochs 30), hidden [4]",
+                   "signals:Estimator, training (epochs 20)"]
+    }  # fmt: skip
+    parts = [{"signal": {"class": "E", "parts": [one, ridge], "names": names}}
+             for one, names in ((small, ["a", "b"]), (long, ["a", "c"]))]  # fmt: skip
+    assert differing(parts) == {"signal.parts.1.training.epochs": [20, 30], "signal.names": ["a, b", "a, c"]}
+
+
 def test_settings_of_which_only_some_runs_have_the_section() -> None:
     sha = "0123456789abcdef" * 4
     ridge = {"class": "signals.estimator:Estimator", "estimator": {"class": "Ridge", "alpha": 1.0}, "label": "up"}

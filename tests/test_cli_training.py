@@ -19,8 +19,8 @@ import backtester as bt
 
 
 class Own(bt.Signal):
-    def __init__(self, members=0):
-        self.members = members
+    def __init__(self, members=0, start=None, note=""):
+        self.members, self.start, self.note = members, start, note
 
     def fit_folds(self, jobs, work):
         logging.getLogger("signals").info("%d folds on the abacus", len(jobs))
@@ -34,7 +34,12 @@ class Own(bt.Signal):
         return bt.Prediction(scores, members) if members else scores
 
     def learning(self):
-        return [{"model": "beads", "epoch": 1, "train_loss": 0.5}]
+        loss = None if self.note else 0.5
+        return [{"model": "beads", "epoch": 1, "train_loss": loss, "note": self.note}]
+"""
+STOPS = """\
+    def predict(self, panel, rows):
+        raise KeyboardInterrupt
 """
 CONFIG = """\
 [data]
@@ -72,6 +77,7 @@ def test_what_a_training_keeps_goes_beside_the_cache(tmp_path: Path) -> None:
     assert (every_epoch, tensorboard) == ("False", "None")
     assert bt.Result.load(only_run()).settings["scores"]["signal"] == {
         "class": "file_own:Own", "horizon": 1, "warmup": 1, "seed": 0, "fill": None, "members": 0,
+        "start": None, "note": "",
     }  # fmt: skip
 
 
@@ -172,3 +178,66 @@ def test_curves_are_in_the_run() -> None:
         [2, "beads", 0.5],
         [3, "beads", 0.5],
     ]
+
+
+def test_models_that_failed_are_told_of_each_time() -> None:
+    given = ("--set", "signal.note=the loss was nan: stopped")
+    for folder in ("runs/one", "runs/two"):  # the second one from the cache
+        text = " ".join(call("run", "own.toml", *given, "--set", f"run.name={folder[-3:]}").output.split())
+        assert "3 of 3 models failed in training: fold 1 beads, epoch 1 (the loss was nan: stopped), fold 2" in text
+        assert "learning: 3 models, no loss is known; learning.parquet has the curves" in text
+    assert "3 folds from the cache" in text
+    told = json.loads(call("run", "own.toml", *given, "--json").stdout)["settings"]["signal_quality"]["learning"]
+    assert [one["fold"] for one in told["failed"]] == [1, 2, 3]
+
+
+def test_how_much_was_learnt_is_said() -> None:
+    text = " ".join(call("run", "own.toml").output.split())
+    assert "learning: last training loss 0.5000, at epoch 1; learning.parquet has the curves" in text
+    assert "failed" not in text
+
+
+def test_paths_of_arguments_count_from_the_folder_of_the_config() -> None:
+    Path("configs").mkdir()
+    Path("own.py").rename("configs/own.py")
+    given = 'start = ["net.safetensors", { module = "mine.py:Wide" }, "previous", "/far/net.safetensors"]'
+    text = CONFIG.replace('"own.py:Own"', f'"own.py:Own"\n{given}')
+    Path("configs/own.toml").write_text(text)
+    call("run", "configs/own.toml", "--out", "runs/one")
+    seen = ["configs/net.safetensors", {"module": "configs/mine.py:Wide"}, "previous", "/far/net.safetensors"]
+    assert bt.Result.load("runs/one").settings["scores"]["signal"]["start"] == seen
+    saved = read_config(Path("runs/one/config.toml"))
+    assert saved.signal is not None
+    assert saved.signal.arguments["start"][:2] == [
+        "../../configs/net.safetensors",
+        {"module": "../../configs/mine.py:Wide"},
+    ]
+    call("run", "configs/own.toml", "--set", "signal.start=net.safetensors", "--out", "runs/two")
+    assert bt.Result.load("runs/two").settings["scores"]["signal"]["start"] == "net.safetensors"
+
+
+def test_the_folders_of_a_signal_count_from_that_of_the_config(tmp_path: Path) -> None:
+    Path("configs").mkdir()
+    keys = 'checkpoints = "kept"\ntensorboard = "board"'
+    Path("configs/own.toml").write_text(CONFIG.replace('"own.py:Own"', f'"../own.py:Own"\n{keys}'))
+    call("run", "configs/own.toml")
+    ((folder, _, tensorboard),) = told()
+    assert Path(folder).parent == tmp_path / "configs" / "kept"
+    assert tensorboard == str(tmp_path / "configs" / "board")
+
+
+def test_scores_of_the_cache_write_nothing_for_tensorboard() -> None:
+    given = ("run", "own.toml", "--set", "signal.tensorboard=board")
+    assert "TensorBoard" not in call(*given).output
+    assert "Nothing was trained, so nothing is written for TensorBoard." in " ".join(call(*given).output.split())
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "said"),
+    [("auto", "Interrupted; the same command goes on from what was kept."), ("off", "Interrupted.")],
+)
+def test_an_interrupt_says_how_to_go_on(checkpoints: str, said: str) -> None:
+    Path("own.py").write_text(OWN.replace("    def predict(self, panel, rows):", STOPS))
+    stopped = call("run", "own.toml", "--set", f"signal.checkpoints={checkpoints}", code=130)
+    assert said in stopped.stderr.splitlines()
+    assert not Path("runs").exists()

@@ -101,3 +101,13 @@ def test_every_kind_stands_in_the_page_with_its_own_settings(kind):
         default = parameter.default
         text = key if default in (None, parameter.empty) else f"{key} = {json.dumps(default)}"
         assert f"`{text}`" in own, key
+
+
+def test_the_decay_of_networks_without_a_window():
+    """As the page says: of AdamW alone, where nothing is said, and where there is no window."""
+    decay = {"weight_decay": 0.3}
+    assert signals.MLP().training.optimizer_arguments == decay
+    assert signals.MLP(optimizer_arguments={}).training.optimizer_arguments == {}
+    assert signals.MLP(optimizer="SGD").training.optimizer_arguments == {}
+    assert signals.MLP().varied(optimizer="Adam").training.optimizer_arguments == {}
+    assert signals.LSTM().training.optimizer_arguments == {}

@@ -211,9 +211,13 @@ def test_a_configuration_that_learns_nothing_is_not_chosen():
     assert scores.values.tobytes() == scores.members["learning_rate=0.001"].tobytes()
     curves = {row["model"] for row in scores.learning}
     assert curves == {"learning_rate=0.001", "learning_rate=1e+30"}
-    with pytest.warns(UserWarning, match="It scores nothing"):
-        nothing, choices = walked(grid(vary={"learning_rate": [1e30]}))
-    assert (nothing.known, choices) == (0, [[]] * len(scores.folds))
+    with pytest.warns(UserWarning, match="they score nothing"), pytest.raises(bt.SignalError, match="none of"):
+        walked(grid(vary={"learning_rate": [1e30]}))
+    # A stack of which nothing is of use, beside another: weights grow by a factor of 1e30 and more in each step.
+    decays = {"optimizer_arguments": [{"weight_decay": 0.1}, {"weight_decay": 1e34}]}
+    with pytest.warns(UserWarning, match="they score nothing"):
+        scores, choices = walked(grid(vary=decays))
+    assert [len(choice) for choice in choices] == [1] * len(scores.folds)
 
 
 def test_windows_of_several_lengths():

@@ -36,12 +36,67 @@ LAST = np.array([len(PANEL.dates) - 1])
         (lambda: signals.CNN(kernel=0), "kernel is 0"),
         (lambda: signals.Transformer(width=10), "width is 10, which 4 heads cannot share"),
         (lambda: signals.Module("torch.nn:Linear", dropout=0.5), "dropout is 0.5; that of a module"),
+        (lambda: signals.Module(object), "module is <class 'object'>; write package.module:Name"),
+        (lambda: signals.Module("signals:MLP"), "which is the class MLP; it must name a class derived from torch"),
+        (lambda: signals.Module("own_modules:torch"), "which is a module; it must name a class derived from torch"),
+        (lambda: signals.Module("own_modles.py:Small"), r"module: there is no file .*own_modles\.py"),
         (lambda: signals.Grid("signals:MLP", vary={"activation": ["relu", "rleu"]}), "Did you mean 'relu'"),
     ],
 )
 def test_what_cannot_be_built_is_told_when_it_is_made(make, told):
     with pytest.raises(bt.ConfigError, match=told):
         make()
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [
+        (signals.MLP(), "MLP()"),
+        (signals.MLP((32, 8), seeds=3, epochs=5), "MLP(hidden=[32, 8], seeds=3, epochs=5)"),
+        (signals.GRU(window=20, features=["return"], label="raw"), "GRU(features=['return'], label='raw')"),
+        (signals.Module("own_modules:Small", {"a": 3}), "Module(module='own_modules:Small', arguments={'a': 3})"),
+        (
+            signals.Grid("signals:MLP", vary={"dropout": [0.0, 0.1]}),
+            "Grid(MLP(), vary={'dropout': [0.0, 0.1]}, best=3, by='ic')",
+        ),
+        (signals.Ensemble([signals.MLP(), signals.RNN(8)]), "Ensemble([MLP(), RNN(hidden=8)], how='rank_mean')"),
+    ],
+)  # fmt: skip
+def test_what_a_network_looks_like(network, told):
+    assert repr(network) == told
+
+
+def test_nothing_but_settings_is_told():
+    assert "own" not in signals.MLP().describe()
+    assert signals.MLP().describe()["hidden"] == [32, 16]
+
+
+def test_off_is_none_where_a_config_file_cannot_say_it():
+    off = dict.fromkeys(("patience", "clip", "scheduler", "warm_start"), "off")
+    assert signals.MLP(**off).describe() == signals.MLP(**dict.fromkeys(off)).describe()
+    with pytest.raises(bt.ConfigError, match="dropout is 'off'"):
+        signals.MLP(dropout="off")
+
+
+def test_a_module_in_a_file(tmp_path, monkeypatch):
+    """From the current folder on; what changes in it is another signal, and one of the same name another module."""
+    monkeypatch.chdir(tmp_path)
+    text = "import torch\nclass Wide(torch.nn.Linear):\n def __init__(self, inputs):\n  super().__init__(inputs, 1)\n"
+    (tmp_path / "wide_of_mine.py").write_text(text)
+    make = lambda name="wide_of_mine.py:Wide": signals.Module(name, **QUICK)  # noqa: E731
+    first = bt.walk_forward(PANEL, make(), FOLDS, cache=tmp_path / "cache")
+    assert bt.walk_forward(PANEL, make(), FOLDS, cache=tmp_path / "cache").from_cache
+    assert make()._kind is make()._kind
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "wide_of_mine.py").write_text(text)
+    assert make("other/wide_of_mine.py:Wide")._kind is not make()._kind
+    (tmp_path / "wide_of_mine.py").write_text(text.replace("inputs, 1)", "inputs, 1, bias=False)"))
+    again = bt.walk_forward(PANEL, make(), FOLDS, cache=tmp_path / "cache")
+    assert not again.from_cache
+    assert not np.array_equal(again.values, first.values, equal_nan=True)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    with pytest.raises(bt.ConfigError, match=r"broken\.py cannot be imported: ZeroDivisionError"):
+        make("broken.py:Wide")
 
 
 def test_batches_of_one_sample_are_of_no_concern_to_losses_of_sessions():
@@ -135,6 +190,7 @@ FILES = [
     (signals.MLP((4,), **QUICK), signals.MLP((4,), label="raw", **QUICK), "label is 'demeaned' there and 'raw' here"),
     (signals.MLP((4,), **QUICK), signals.MLP((4,), horizon=5, **QUICK), "horizon is 1 there and 5 here"),
     (signals.MLP((4,), **QUICK), signals.MLP((5,), **QUICK), r"hidden is \[4\] there and \[5\] here"),
+    (signals.GRU(3, window=5, epochs=1), signals.LSTM(3, window=5, epochs=1), "kind is 'GRU' there and 'LSTM' here"),
     (signals.GRU(3, window=6, epochs=1), signals.GRU(3, window=5, epochs=1), "window is 6 there and 5 here"),
 ]
 

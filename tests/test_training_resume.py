@@ -100,6 +100,8 @@ def test_a_fold_that_was_trained_is_read_and_not_trained_again(tmp_path, monkeyp
     with caplog.at_level(logging.INFO, "signals"):
         again, others = walked(MAKERS["stack"], checkpoints=tmp_path)
     assert caplog.text.count("was trained before") == len(learnt) == 4
+    assert again.origin == first.origin
+    assert again.origin["label_fills"] == ["open"]
     assert again.values.tobytes() == first.values.tobytes()
     assert all(same_bytes(one.state, other.state) for one, other in zip(learnt, others, strict=True))
 
@@ -132,7 +134,7 @@ def test_a_damaged_state_is_told_and_the_training_begins_anew(tmp_path, monkeypa
             walked(MAKERS["stack"], checkpoints=tmp_path, every_epoch=True)
     (state,) = tmp_path.rglob("state-*.safetensors")
     state.write_bytes(state.read_bytes()[:-100])
-    with pytest.warns(UserWarning, match=r"damaged or cut short .* The training begins anew"):
+    with pytest.warns(UserWarning, match=r"The state of the training .* is damaged; the training begins anew\.$"):
         again, _ = walked(MAKERS["stack"], checkpoints=tmp_path, every_epoch=True)
     assert again.values.tobytes() == first.values.tobytes()
 

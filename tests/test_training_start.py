@@ -70,8 +70,8 @@ def test_online_and_batch_are_the_same_bytes(norm):
 def saved(tmp_path):
     """What was learnt on another market, and its file."""
     _, learnt = walked(signals.MLP((4, 3), norm="batch", **FLAT, seeds=2), market(sessions=130, seed=5))
-    learnt[-1].save(tmp_path / "other.safetensors")
-    return learnt[-1]._fitted.state, str(tmp_path / "other.safetensors")
+    learnt[0].save(tmp_path / "other.safetensors")
+    return learnt[0]._fitted.state, str(tmp_path / "other.safetensors")
 
 
 def test_all_folds_begin_with_a_file(saved):
@@ -108,6 +108,34 @@ def test_more_seeds_than_a_file_holds_take_its_members_in_turn(saved):
     _, learnt = walked(signals.MLP((4, 3), norm="batch", **STILL, warm_start=path, seeds=3))
     found = learnt[0]._fitted.state["head.weight"]
     assert close({"w": found}, {"w": state["head.weight"][[0, 1, 0]]})
+
+
+def test_a_file_that_knows_test_days_is_refused(tmp_path):
+    """The first fold learns from rows up to ``last``; a file that ends there is one, and one session more is too much.
+
+    Labels of 4 sessions reach 3 further than those of 1: that file must end 3 sessions sooner.
+    """
+    path = str(tmp_path / "file.safetensors")
+    last = bt.walk_forward(PANEL, signals.MLP((4,), **FLAT), FOLDS).folds[0].train_last
+    row = int(np.searchsorted(PANEL.dates, np.datetime64(last)))
+
+    def started(end, horizon=1):
+        one = signals.MLP((4,), **FLAT, horizon=horizon)
+        one.fit(PANEL, np.arange(10, end + 1))
+        one.save(path)
+        return walked(signals.MLP((4,), **FLAT, warm_start=path))
+
+    day = lambda end: str(PANEL.dates[end])  # noqa: E731
+    assert started(row)[0].known
+    with pytest.raises(
+        bt.SignalError, match=rf"file.safetensors were .* to {day(row + 1)}, and fold 1 .* {last} alone"
+    ):
+        started(row + 1)
+    assert started(row - 3, 4)[0].known
+    with pytest.raises(
+        bt.SignalError, match=rf"up to {day(row - 2)}, and fold 1 .* {day(row - 3)} alone, with its lab"
+    ):
+        started(row - 2, 4)
 
 
 def test_the_layers_of_a_module_can_be_frozen(tmp_path):

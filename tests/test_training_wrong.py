@@ -20,7 +20,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 FOLDS = bt.Folds(60, 20)
 PANEL = market(sessions=130)
-FLAT = {"features": ["return_1", "return_5", "extra"], "epochs": 2, "batch": 256, "learning_rate": 0.01, "optimizer": "Adam"}
+FLAT = {
+    "features": ["return_1", "return_5", "extra"],
+    "epochs": 2,
+    "batch": 256,
+    "learning_rate": 0.01,
+    "optimizer": "Adam",
+}
 
 
 def walked(signal, panel=PANEL, folds=FOLDS, **arguments):
@@ -200,9 +206,24 @@ def test_a_seed_whose_loss_turns_nan_stops_and_the_others_go_on(monkeypatch):
     assert all(note.endswith("stopped") for _, note in notes)
 
 
-def test_a_rate_far_too_large_is_told_and_scores_nothing():
-    with pytest.warns(UserWarning, match="A smaller learning_rate or clip= may help"):
-        scores, _ = walked(signals.MLP((4,), **{**FLAT, "learning_rate": 1e30}))
+NOTHING = (
+    r"none of (\d+) networks, in \1 folds, learnt anything of use; of the first: .*stopped.* smaller learning_rate"
+)
+
+
+def test_a_rate_far_too_large_is_told_and_an_error_where_no_fold_learns():
+    """Each fold by itself, as online, is warned of and scores nothing: what the next one learns is not known yet."""
+    signal = signals.MLP((4,), **{**FLAT, "learning_rate": 1e30})
+    with (
+        pytest.warns(UserWarning, match=r"all \d models that .*: they score nothing. A smaller") as told,
+        pytest.raises(bt.SignalError, match=NOTHING),
+    ):
+        walked(signal)
+    assert len(told) == 1
+    with pytest.warns(UserWarning, match=r"before any epoch was of use. It scores nothing. A smaller") as told:
+        scores, learnt = walked(signal, batch=1)
+    assert len(told) == len(learnt)
+    assert not any("others" in str(one.message) for one in told)
     assert np.isnan(scores.values).all()
 
 
@@ -218,18 +239,22 @@ def test_what_was_best_before_it_broke_is_kept():
 
 
 def test_a_module_that_gives_no_numbers():
-    with pytest.warns(UserWarning, match="the loss was nan: stopped"):
-        scores, _ = walked(signals.Module("own_modules:Breaks", **FLAT))
-    assert np.isnan(scores.values).all()
+    with (
+        pytest.warns(UserWarning, match="the loss was nan: stopped"),
+        pytest.raises(bt.SignalError, match="of the first: the loss was nan: stopped"),
+    ):
+        walked(signals.Module("own_modules:Breaks", **FLAT))
 
 
 def test_a_chain_goes_on_after_a_fold_that_learnt_nothing():
-    """From new weights; online too."""
-    settings = {**FLAT, "learning_rate": 1e30, "warm_start": "previous"}
-    for batch in (None, 1):
-        with pytest.warns(UserWarning, match="before any epoch was of use") as told:
-            _, learnt = walked(signals.MLP((4,), **settings), batch=batch)
-        assert len(told) == len(learnt)
+    """From new weights; in one call it is an error if no fold learns, after all of them."""
+    signal = signals.MLP((4,), **{**FLAT, "learning_rate": 1e30, "warm_start": "previous"})
+    with pytest.warns(UserWarning, match="before any epoch was of use") as told:
+        _, learnt = walked(signal, batch=1)
+    assert len(told) == len(learnt)
+    with pytest.warns(UserWarning, match="before any") as told, pytest.raises(bt.SignalError, match=NOTHING):
+        walked(signal)
+    assert len(told) == len(learnt)
 
 
 # Settings.
@@ -269,7 +294,7 @@ def test_settings_that_make_no_sense(settings, message):
 def test_names_to_freeze_that_are_not_there(tmp_path):
     file = str(tmp_path / "first.safetensors")
     first = signals.MLP((4,), **FLAT)
-    first.fit(PANEL, np.arange(10, 70))
+    first.fit(PANEL, np.arange(10, 60))
     first.save(file)
     with pytest.raises(bt.SignalError, match=r"freeze names 'layer.0'; the parameters are .*Did you mean"):
         walked(signals.MLP((4,), **FLAT, warm_start=file, freeze=["layer.0"]))

@@ -82,11 +82,16 @@ def run(
     try:
         with told_log(), progress() as draw:
             made = make_run(checked, notes.append, draw)
+    except KeyboardInterrupt as error:
+        kept = checked.checkpoints is not None
+        again = "; the same command goes on from what was kept" if kept else ""
+        typer.secho(f"Interrupted{again}.", fg="yellow", err=True)
+        raise typer.Exit(130) from error
     finally:
         for line in notes:
             typer.secho(f"Note: {line}\n", fg="yellow", err=as_json)
     if not as_json:
-        print_summary(made.result)
+        print_summary(made.result, dataset=checked.dataset)
     folder, is_new = save_run(made, RUNS, out=out, overwrite=overwrite, config=checked)
     if as_json:
         print_json({"folder": str(folder), "new": is_new, **summarise(made.result)})
@@ -100,7 +105,7 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Print the summary of a saved run."""
-    from backtester.cli.finding import find_run, tell_damage
+    from backtester.cli.finding import dataset_of, find_run, tell_damage
     from backtester.cli.output import print_json
     from backtester.report import print_summary, summarise
     from backtester.result import Result
@@ -111,7 +116,7 @@ def report(
     if as_json:
         print_json({"folder": str(folder), **summarise(result)})
     else:
-        print_summary(result)
+        print_summary(result, dataset=dataset_of(folder))
 
 
 @app.command()
@@ -138,7 +143,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the runs.")] = RUNS,
     seed: Annotated[int, typer.Option(min=0, help="Of the random market.")] = 7,
 ) -> None:
-    """Run two strategies on a synthetic market: no data, no network."""
+    """Train networks and a linear model on a synthetic market, trade each and a rule: no data, no network."""
     from rich.console import Console
 
     from backtester.cli.demo import run_demo

@@ -88,6 +88,11 @@ class Config:
             return None
         return self.places.path(("signal", "tensorboard"), self.signal.tensorboard)
 
+    @property
+    def dataset(self) -> str:
+        """The path of the dataset as it is seen from the current folder; nothing where there is none."""
+        return "" if self.data.path is None else relative(self.path("data"), Path.cwd())
+
     def path(self, section: Literal["data", "scores"]) -> Path:
         """The path of a section, absolute."""
         written = self.data.path if section == "data" else self.scores.path if self.scores else None
@@ -139,7 +144,13 @@ class Config:
         if is_file_class(name):
             file, _, kind = name.rpartition(":")
             name = f"{relative(self.places.path((section, 'class'), file), folder)}:{kind}"
-        return {"class": name, **told.arguments}
+        return {"class": name, **self.arguments(section, told, folder)}
+
+    def arguments(self, section: str, told: StrategySection | SignalSection, folder: Path) -> dict[str, Any]:
+        """The arguments of a class; of a signal, the paths in them as they are seen from the folder."""
+        if section != "signal":
+            return told.arguments
+        return {key: self.places.of_arguments((section, key), value, folder) for key, value in told.arguments.items()}
 
 
 def read_config(file: Path, settings: Sequence[str] = ()) -> Config:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backtester.errors import RunError, did_you_mean
+from backtester.errors import ConfigError, RunError, did_you_mean
 
 if TYPE_CHECKING:
     from backtester.result import Result
@@ -67,6 +67,16 @@ def tell_damage(folders: list[Path]) -> None:
         if wrong := damage(folder):
             line = f"Note: {folder.name}: {wrong}; the figures shown are computed from the tables of the run.\n"
             typer.secho(line, fg="yellow", err=True)
+
+
+def dataset_of(folder: Path) -> str:
+    """The path of the dataset of a run as it is seen from the current folder; nothing where it cannot be told."""
+    from backtester.cli.config import read_config
+
+    try:
+        return read_config(folder / "config.toml").dataset
+    except ConfigError:  # made in Python, or changed since
+        return ""
 
 
 def run_names(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from backtester.errors import DataError
 if TYPE_CHECKING:
     from backtester.market.panel import Panel
 
+_LOSS_DIGITS = 4  # decimals of losses, which are of single precision
+# How the note of a model begins that has come to numbers that are none.
+_FAILED = ("the loss was", "a weight is no number")
 _DIGITS = 6  # decimals that are kept: the record of a run is the same wherever the last bits differ
 
 
@@ -50,7 +54,9 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
         which it is known; ``standard_error``, ``std / sqrt(sessions / horizon)``, since labels of a horizon ``h``
         overlap; ``above_zero``, the share of these sessions; ``scored``, the share of the members that can be ordered
         which have a score, over ``sessions_scored``, those with any score. Of scores with members also ``members``, the
-        mean rank IC of each by name, and ``members_mean``, ``members_low`` and ``members_high`` over them.
+        mean rank IC of each by name, ``members_sessions``, in how many it is known, and ``members_mean``,
+        ``members_low`` and ``members_high`` over them: None where they did not score the same sessions, as means over
+        others do not compare. Of scores with learning curves also ``learning``, see `of_learning`.
     """
     import backtester as bt
     from backtester.inputs import align_scores
@@ -73,7 +79,46 @@ def signal_quality(panel: Panel, scores: Any, horizon: int, fill: str, source: s
         "scored": _rounded(float((known & eligible)[rows].sum() / could) if could else None),
         "sessions_scored": int(rows.sum()),
         **_of_members(scores, panel, followed),
+        **({"learning": of_learning(scores.learning)} if getattr(scores, "learning", ()) else {}),
     }
+
+
+def of_learning(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What there is to know of learning curves, whose rows are those of `bt.Scores.learning`.
+
+    Returns:
+        ``models``, how many there are, each fold counted; ``failed``, those that stopped as a loss or a weight was no
+        number: ``fold``, ``model``, ``epoch`` and ``note`` of each; ``by``, the loss that the rest tells of:
+        ``"valid_loss"``, its lowest of each model that has any, or, where no model has, ``"train_loss"``, its last;
+        ``epoch_low`` and ``epoch_high``, between which epochs these lie; ``loss_low`` and ``loss_high``. None is
+        unknown.
+    """
+    curves: dict[tuple[Any, Any], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        curves.setdefault((row["fold"], row["model"]), []).append(row)
+    failed = [
+        {key: curve[-1][key] for key in ("fold", "model", "epoch", "note")}
+        for curve in curves.values()
+        if str(curve[-1]["note"] or "").startswith(_FAILED)
+    ]
+    by = "valid_loss" if any(_is_known(row["valid_loss"]) for row in rows) else "train_loss"
+    known = [own for curve in curves.values() if (own := [row for row in curve if _is_known(row[by])])]
+    told = [min(own, key=lambda row: float(row[by])) if by == "valid_loss" else own[-1] for own in known]
+    epochs = [row["epoch"] for row in told if row["epoch"] is not None]
+    losses = [round(float(row[by]), _LOSS_DIGITS) for row in told]
+    return {
+        "models": len(curves),
+        "failed": failed,
+        "by": by,
+        "epoch_low": min(epochs, default=None),
+        "epoch_high": max(epochs, default=None),
+        "loss_low": min(losses, default=None),
+        "loss_high": max(losses, default=None),
+    }
+
+
+def _is_known(value: Any) -> bool:
+    return value is not None and bool(np.isfinite(value))
 
 
 def _known_ic(given: Any, followed: Any) -> Any:
@@ -91,13 +136,15 @@ def _of_members(scores: Any, panel: Panel, followed: Any) -> dict[str, Any]:
 
     if not isinstance(scores, Scores) or not scores.members:
         return {}
-    found = {}
+    found, sessions = {}, {}
     for name, own in scores.members.items():
         ic = _known_ic(align_scores(Scores(own, scores.dates, scores.symbols), panel), followed)
-        found[name] = _rounded(float(ic.mean()) if ic.size else None)
-    known = [one for one in found.values() if one is not None]
+        found[name], sessions[name] = _rounded(float(ic.mean()) if ic.size else None), int(ic.size)
+    scored = {np.isfinite(own).any(axis=1).tobytes() for own in scores.members.values()}
+    known = [one for one in found.values() if one is not None] if len(scored) == 1 else []
     return {
         "members": found,
+        "members_sessions": sessions,
         "members_mean": _rounded(float(np.mean(known)) if known else None),
         "members_low": min(known, default=None),
         "members_high": max(known, default=None),

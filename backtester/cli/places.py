@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from backtester.cli.toml import find_lines
 from backtester.errors import ConfigError
+
+_IN_FILE = re.compile(r"(.+\.py)(:\w+)")
 
 
 class Places:
@@ -42,6 +47,25 @@ class Places:
         typed = any(keys[:depth] in self._from_command_line for depth in range(2, len(keys) + 1))
         base = Path.cwd() if typed else self.file.parent
         return Path(os.path.abspath(base / Path(written).expanduser()))
+
+    def of_arguments(self, keys: tuple[str, ...], value: Any, folder: Path) -> Any:
+        """An argument, with the relative paths in it as they are seen from a folder, in lists and tables too.
+
+        A path is text that ends in ``.safetensors``, or that names something in a file: ``path/to/file.py:Name``.
+        """
+        if isinstance(value, Mapping):
+            return {key: self.of_arguments((*keys, key), inner, folder) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self.of_arguments(keys, inner, folder) for inner in value]
+        if not isinstance(value, str):
+            return value
+        named = _IN_FILE.fullmatch(value)
+        if named is None and not value.endswith(".safetensors"):
+            return value
+        file, name = (value, "") if named is None else named.groups()
+        if Path(file).expanduser().is_absolute():
+            return value
+        return relative(self.path(keys, file), folder) + name
 
     def _name(self, keys: tuple[str, ...]) -> str:
         typed = next((depth for depth in range(len(keys), 0, -1) if keys[:depth] in self._from_command_line), 0)

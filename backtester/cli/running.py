@@ -15,7 +15,7 @@ from backtester.cli.config import Config, is_file_class
 from backtester.cli.loading import build, load_class, takes
 from backtester.cli.progress import Progress
 from backtester.cli.scores import read_scores
-from backtester.cli.sections import ClassSection
+from backtester.cli.sections import SignalSection, StrategySection
 from backtester.cli.settings import named_symbols
 from backtester.cli.toml import to_toml
 from backtester.cli.warned import told_warnings
@@ -147,6 +147,11 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
     for line in dict.fromkeys(caught):  # a library may say the same in every fold
         tell(line)
     tell(_trained(config.signal.class_name, scores))
+    if scores.from_cache and config.tensorboard is not None:
+        tell(
+            "Nothing was trained, so nothing is written for TensorBoard. To train again: "
+            "--set signal.cache=false --set signal.checkpoints=off."
+        )
     return scores
 
 
@@ -167,7 +172,7 @@ def load_signal(config: Config) -> Signal:
     return signal
 
 
-def _load(config: Config, section: str, told: ClassSection, base: Any) -> Any:
+def _load(config: Config, section: str, told: StrategySection | SignalSection, base: Any) -> Any:
     """An object of the class that a section names."""
 
     def complain(key: str | None, message: str) -> BacktesterError:
@@ -176,7 +181,8 @@ def _load(config: Config, section: str, told: ClassSection, base: Any) -> Any:
     name = told.class_name
     file = config.places.path((section, "class"), name.rpartition(":")[0]) if is_file_class(name) else None
     kind = load_class(name, base, complain, file)
-    arguments = told.arguments
+    # From the current folder, not absolute: what a run records should not depend on where a project lies.
+    arguments = config.arguments(section, told, Path.cwd())
     if config.run.seed is not None and "seed" not in arguments and takes(kind, "seed"):
         arguments["seed"] = config.run.seed
     return build(kind, arguments, complain)
@@ -341,7 +347,8 @@ def save_run(
         runs: the folder of runs; the run gets a folder there named after it and its content hash.
         out: the run's own folder, in place of one in `runs`.
         overwrite: whether another run that stands at `out` may be replaced.
-        config: written beside it as ``config.toml``, with every default spelt out and paths from its new place.
+        config: written beside it as ``config.toml``, with defaults spelt out, but for arguments of classes (they
+            stand in ``run.json``), and paths from its new place.
 
     Returns:
         The folder, and whether it is new.

@@ -22,13 +22,18 @@ def data_check(settings: Mapping[str, Any]) -> str:
     return f"the check found errors ({listed})" if listed else ""
 
 
-def head(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The lines at the head, each with its style, the gravest first; ``facts`` as of `summarise`."""
+def head(facts: Mapping[str, Any], dataset: str = "") -> list[tuple[str, str]]:
+    """The lines at the head, each with its style, the gravest first.
+
+    Args:
+        facts: those of `summarise`.
+        dataset: the path of the data, if it is known.
+    """
     found = []
     checked = facts["data_check"]
     if checked:
         bad = checked != NOT_CHECKED
-        where = "`data check PATH` says where" if bad else "`data check PATH` does it"
+        where = f"`data check {dataset or 'PATH'}` {'says where' if bad else 'does it'}"
         found.append((f"Data: {checked}; {where}.", "red" if bad else "yellow"))
     if facts["no_fill"]:
         found.append((f"no fill: {facts['no_fill']}.", "red"))

@@ -29,20 +29,21 @@ _ONLY_WITH = {
     "guard_action": ("guard_gross", "guard_net", "min_fresh", "max_unscored", "guard_equal_scores"),
 }
 _MEMBERS = 5  # of the scores, shown one by one
+_FAILED = 3  # models whose training failed, shown one by one
 _LABEL = 12  # characters before a paragraph of the heading
 
 
-def print_summary(result: Result, console: Console | None = None) -> None:
-    """Print the summary to the terminal, or to ``console``."""
-    (console or Console()).print(Summary(result))
+def print_summary(result: Result, console: Console | None = None, dataset: str = "") -> None:
+    """Print the summary to the terminal, or to ``console``; ``dataset``: the path of the data, if it is known."""
+    (console or Console()).print(Summary(result, dataset))
 
 
 class Summary:
     """The summary of a run, as something that rich can print: it fits the width and the characters of the terminal."""
 
-    def __init__(self, result: Result) -> None:
-        """Gather what there is to say."""
-        self._facts = summarise(result)
+    def __init__(self, result: Result, dataset: str = "") -> None:
+        """Gather what there is to say; ``dataset``: the path of the data, if it is known."""
+        self._facts, self._dataset = summarise(result), dataset
         self._equity = np.concatenate(([result.cash], result.tape.ledger[:, L_EQUITY]))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -80,7 +81,7 @@ class Summary:
         lines = [Text(facts["name"], style="bold"), *layout.paragraph(", ".join([span, *size]), width)]
         for label, said in _terms(settings):
             lines += layout.paragraph(said, width, label=label.ljust(_LABEL))
-        for text, style in notes.head(facts):
+        for text, style in notes.head(facts, self._dataset):
             lines += layout.paragraph(text, width, style)
         return lines
 
@@ -219,6 +220,11 @@ class Summary:
             said += f"; labels overlap, so the standard error counts every {horizon:,} sessions as one"
         members = _members(told)
         lines = layout.grid(pairs, width) + (layout.paragraph(members, width) if members else [])
+        learning = told.get("learning")
+        if learning:
+            failed = _failed(learning)
+            lines += layout.paragraph(failed, width, "yellow") if failed else []
+            lines += layout.paragraph(_learnt(learning), width)
         return layout.titled("Signal", [*lines, *layout.paragraph(said, width, "dim")])
 
     def _earned(self, width: int) -> list[Text]:
@@ -275,11 +281,40 @@ def _members(quality: Mapping[str, Any]) -> str:
     members = quality.get("members")
     if not members:
         return ""
+    single = w.many(len(members), "single member")
+    sessions = quality.get("members_sessions", {})
+    if quality["members_mean"] is None and any(ic is not None for ic in members.values()):
+        shown = [f"{name} {w.fine(ic)} ({w.sessions(sessions.get(name))})" for name, ic in members.items()]
+        more = [f"and {len(shown) - _MEMBERS:,} more"] if len(shown) > _MEMBERS else []
+        listed = ", ".join([*shown[:_MEMBERS], *more])
+        return f"rank IC {w.fine(quality['rank_ic'])}; {single}, not of the same sessions: {listed}"
     each = ", ".join(f"{name} {w.fine(ic)}" for name, ic in members.items()) if len(members) <= _MEMBERS else ""
     low, high, mean = (w.fine(quality[f"members_{key}"]) for key in ("low", "high", "mean"))
-    single = w.many(len(members), "single member")
     told = f"rank IC {w.fine(quality['rank_ic'])}; {single} {low} to {high}, mean {mean}"
     return f"{told}: {each}" if each else told
+
+
+def _failed(learning: Mapping[str, Any]) -> str:
+    """Which models failed in training; nothing where none did."""
+    failed = learning["failed"]
+    if not failed:
+        return ""
+    shown = [f"fold {one['fold']} {one['model']}, epoch {one['epoch']} ({one['note']})" for one in failed[:_FAILED]]
+    more = [f"and {len(failed) - _FAILED:,} more"] if len(failed) > _FAILED else []
+    listed = ", ".join([*shown, *more])
+    return f"{len(failed):,} of {w.many(learning['models'], 'model')} failed in training: {listed}"
+
+
+def _learnt(learning: Mapping[str, Any]) -> str:
+    """How long models learnt, and what came of it."""
+    low, high = learning["epoch_low"], learning["epoch_high"]
+    what = "lowest validation loss" if learning["by"] == "valid_loss" else "last training loss"
+    if low is None:
+        return f"learning: {w.many(learning['models'], 'model')}, no loss is known; learning.parquet has the curves"
+    epochs = f"epoch {low}" if low == high else f"epochs {low} to {high}"
+    least, most = w.fine(learning["loss_low"]), w.fine(learning["loss_high"])
+    losses = least if least == most else f"{least} to {most}"
+    return f"learning: {what} {losses}, at {epochs}; learning.parquet has the curves"
 
 
 def _back(recovered: str) -> str:

@@ -16,21 +16,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 import backtester as bt
 from backtester.plain import plain
 from signals.losses import Loss
-from signals.networks import Shape, build
+from signals.networks import Shape
+from signals.parts import share
 from signals.training import fitted as files
 from signals.training.best import Noted, Outcome, pool
 from signals.training.data import Lane
 from signals.training.device import named
-from signals.training.fitted import Fitted
+from signals.training.fitted import Fitted, member_name
 from signals.training.optimizers import needs_closure
 from signals.training.options import Options
 from signals.training.prepare import Inputs, Labels, Prepared, names_of, prepare
 from signals.training.resume import resume, save_state
+from signals.training.start import start_of
+from signals.training.told import Teller, tell_failed
 from signals.training.track import Track
 from signals.training.trainer import Config, Task, Trainer
 
@@ -41,6 +43,7 @@ _SAVED_EVERY = 60.0  # seconds between two states of a training that is under wa
 class Plan(NamedTuple):
     """Networks of one shape, on all folds: what `fit_networks` is asked for."""
 
+    name: str  # of the kind, as the user knows it
     shape: Callable[[int], Shape]  # of so many inputs
     inputs: Inputs
     labels: Labels
@@ -63,6 +66,7 @@ class _Work(NamedTuple):
     track: Track
     members: dict[tuple[int, int], str]  # by fold and seed of a lane
     states: list[Path]  # files of trainings that are under way
+    failed: list[str]  # what is to be said of models that learnt nothing
     part: int = 0  # of `parts` trainings, one after another
     parts: int = 1
 
@@ -94,6 +98,8 @@ def fit_networks(
         ConfigError: the device is not there; ``work.tensorboard`` is asked for and cannot be had.
         DataError: data do not suffice; a checkpoint to start from does not fit.
     """
+    if plan.options.precision == "bf16" and plan.device != "cuda":
+        log.info("precision is bf16, which is for CUDA: float32 is used on %s", named(plan.device))
     with Track(work.tensorboard) as track:
         if plan.options.warm_start == "previous":
             return _fit_chain(plan, jobs, work, track, previous)
@@ -121,8 +127,9 @@ def _fit_chain(
 ) -> list[list[Fitted]]:
     """One fold after another, each from what the one before has learnt."""
     found = []
-    for job in jobs:
-        now = _known(plan, job, work.folder) or _fit_together(plan, [job], work, track, previous, None)[0]
+    for k, job in enumerate(jobs):
+        own = work._replace(progress=share(work.progress, k, len(jobs)))
+        now = _known(plan, job, work.folder) or _fit_together(plan, [job], own, track, previous, None)[0]
         found.append(now)
         previous = now
     return found
@@ -139,17 +146,18 @@ def _fit_together(
     store, lanes, names = _prepared(plan, jobs, shared)
     _check_sessions(plan, lanes, jobs)
     task = Task(plan.shape(len(names)), store, lanes, plan.configs, plan.options, plan.loss, plan.device)
-    task = task._replace(start=_start(plan, task, previous, names))
-    kind, models = type(task.shape).__name__.removesuffix("Shape"), len(lanes) * len(plan.configs)
+    task = task._replace(start=start_of(plan, task, jobs, previous, names))
+    models = len(lanes) * len(plan.configs)
     how = "one after another" if plan.alone or needs_closure(plan.options) else "at once"
     log.info(
         "training on %s: %d x %s %s (folds: %d, seeds: %d, configurations: %d)",
-        named(plan.device), models, kind, how, len(jobs), len(plan.seeds), len(plan.configs),
+        named(plan.device), models, plan.name, how, len(jobs), len(plan.seeds), len(plan.configs),
     )  # fmt: skip
     members = {(lane.fold, lane.seed): member_name(plan.seeds[k % len(plan.seeds)]) for k, lane in enumerate(lanes)}
-    own = _Work(work.progress, work.folder, work.every_epoch, [job.number for job in jobs], track, members, [])
+    own = _Work(work.progress, work.folder, work.every_epoch, [job.number for job in jobs], track, members, [], [])
     outcomes = _train(plan, task, own)
     found = [_collect(plan, outcomes, task, job, k, names, own) for k, job in enumerate(jobs)]
+    tell_failed(own.failed, models)
     if all(_is_kept(plan, job, work.folder) for job in jobs):
         for path in own.states:
             path.unlink(missing_ok=True)
@@ -175,42 +183,6 @@ def _check_sessions(plan: Plan, lanes: list[Lane], jobs: Sequence[bt.FitJob]) ->
                 f"fold {jobs[lane.fold].number} has {len(lane.train)} sessions to learn from, and a step takes "
                 f"{needed} (batch_sessions). Train on more sessions, or take fewer in a step."
             )
-
-
-def _start(
-    plan: Plan, task: Task, previous: Sequence[Fitted] | None, names: tuple[str, ...]
-) -> dict[str, Tensor] | None:
-    """The weights that all models begin with, (M, ...); None: new ones.
-
-    Of a chain each model goes on from its own, and anew if that was of no use; of a file the seeds take its networks
-    in turn, in every fold the same.
-    """
-    source = plan.options.warm_start
-    if source is None or (source == "previous" and previous is None):
-        return None
-    models = [lane for lane in task.lanes for _ in task.configs]
-    start = pool([build(task.shape, 1, [lane.seed], [0.0]).models([0]) for lane in models])
-    if source != "previous":
-        begin = files.load(source, task.shape, names)
-        if not begin.members:
-            raise bt.DataError(f"The weights {source} hold no network: the training that wrote them failed.")
-        previous = [begin] * len(task.configs)
-    assert previous is not None
-    for lane in range(len(task.lanes)):
-        for config, begin in enumerate(previous):
-            seed = lane % len(plan.seeds)
-            own = member_name(plan.seeds[seed])
-            if source != "previous":
-                own = begin.members[(config * len(plan.seeds) + seed) % len(begin.members)]
-            if own in begin.members:
-                for name, one in start.items():
-                    one[lane * len(task.configs) + config] = begin.state[name][begin.members.index(own)]
-    return start
-
-
-def member_name(seed: int) -> str:
-    """What the network of a seed is called."""
-    return f"seed {seed}"
 
 
 # Training, in one stack or in several.
@@ -278,11 +250,12 @@ def _train_stack(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
         if work.progress is not None:
             work.progress("training", work.part * each + min(steps, each), work.parts * each)
 
-    told = len(trainer.best.curve)
+    told, teller = len(trainer.best.curve), Teller(task.options.epochs)
 
     def epoch_over() -> None:
         nonlocal saved, told
         work.track.write(trainer.best.curve[told:], partial(_curve_name, plan, task, work))
+        teller.tell(trainer.epoch, trainer.best.curve[told:])
         told = len(trainer.best.curve)
         if path is not None and (work.every_epoch or time.monotonic() - saved >= _SAVED_EVERY):
             save_state(trainer, path)
@@ -327,11 +300,8 @@ def _collect(
         good = [k for k, outcome in enumerate(mine) if outcome.state is not None]
         for k in sorted(set(range(len(mine))) - set(good)):
             note = mine[k].curve[-1].note or f"the {plan.options.monitor} that is watched was no number"
-            warnings.warn(
-                f"fold {job.number} ({span[0]} to {span[1]}), {members[k]}: {note}, before any epoch "
-                "was of use. It scores nothing; the others went on. A smaller learning_rate or clip= may help.",
-                stacklevel=2,
-            )
+            who = f"fold {job.number} ({span[0]} to {span[1]}), {members[k]}"
+            work.failed.append(f"{who}: {note}, before any epoch was of use.")
         lane = task.lanes[lanes[0]]
         one = Fitted(
             task.shape,
@@ -373,6 +343,7 @@ def _known(plan: Plan, job: bt.FitJob, folder: Path | None) -> list[Fitted] | No
         warnings.warn(f"{error} The fold is trained anew.", stacklevel=2)
         return None
     log.info("fold %d was trained before: read from %s", job.number, folder)
+    plan.labels.of(job.panel, job.rows[:1])  # what it was learnt from is told to whoever keeps count of the fills
     return found
 
 

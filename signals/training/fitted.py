@@ -53,6 +53,11 @@ class Fitted:
         checkpoint.write(path, tensors, {**note, "shape": told(self.shape), "settings": dict(settings or {})})
 
 
+def member_name(seed: int) -> str:
+    """What the network of a seed is called."""
+    return f"seed {seed}"
+
+
 def told(shape: Shape) -> dict[str, Any]:
     """A shape as plain JSON data."""
     fields = {key: value for key, value in vars(shape).items() if not callable(value)}
@@ -74,7 +79,7 @@ def load(path: str | Path, shape: Shape, inputs: tuple[str, ...], settings: Mapp
     """
     tensors, note = checkpoint.read(path)
     try:
-        _check_same(path, "are of another architecture", note["shape"], told(shape))
+        _check_same(path, "are of another architecture", _in_words(note["shape"]), _in_words(told(shape)))
         if tuple(note["inputs"]) != inputs:
             differing = sorted(set(note["inputs"]) ^ set(inputs)) or ["their order"]
             raise bt.DataError(f"The weights {path} were trained on other inputs: {', '.join(differing)} differs.")
@@ -100,6 +105,12 @@ def load(path: str | Path, shape: Shape, inputs: tuple[str, ...], settings: Mapp
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise bt.DataError(f"The weights {path} lack something: {error}. Train again.") from error
     return found
+
+
+def _in_words(shape: Mapping[str, Any]) -> dict[str, Any]:
+    """What `told` tells, with the kind as users know it: ``LSTM`` for a recurrent network of such cells."""
+    rest = {key: value for key, value in shape.items() if key not in ("kind", "cell")}
+    return {"kind": shape["cell"].upper() if "cell" in shape else shape["kind"].removesuffix("Shape"), **rest}
 
 
 def _check_same(path: str | Path, what: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

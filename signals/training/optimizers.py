@@ -167,7 +167,7 @@ class Unit:
 
 def _optimizer(options: Options, views: list[torch.nn.Parameter], rate: float, device: str) -> torch.optim.Optimizer:
     kind = getattr(torch.optim, options.optimizer)
-    arguments = dict(options.optimizer_arguments or {})
+    arguments = dict(options.optimizer_arguments)
     fused = _FUSED - {"Adagrad"} if device == "cuda" else _FUSED  # that one has no such step there
     if options.optimizer in fused and "fused" not in arguments and "foreach" not in arguments:
         arguments["fused"] = True

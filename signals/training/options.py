@@ -14,8 +14,6 @@ from backtester.errors import did_you_mean
 
 MONITORS = ("loss", "ic")
 PRECISIONS = ("float32", "bf16")
-# What an optimizer is given where nothing is said. Labels are nearly all noise, which weights are to forget.
-_USUAL = {"AdamW": {"weight_decay": 0.3}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +29,7 @@ class Options:
         loss_arguments: of the loss.
         optimizer: name of a class in `torch.optim`.
         learning_rate: its ``lr``.
-        optimizer_arguments: further ones; None: a ``weight_decay`` of 0.3 for AdamW, none for the others.
+        optimizer_arguments: further ones.
         scheduler: name of a class in `torch.optim.lr_scheduler`; None: the rate stays as it is.
         scheduler_arguments: of it.
         schedule_by: whether the scheduler moves on after each ``epoch`` or after each ``step``.
@@ -58,7 +56,7 @@ class Options:
     loss_arguments: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "AdamW"
     learning_rate: float = 2e-3
-    optimizer_arguments: Mapping[str, Any] | None = None
+    optimizer_arguments: Mapping[str, Any] = field(default_factory=dict)
     scheduler: str | None = None
     scheduler_arguments: Mapping[str, Any] = field(default_factory=dict)
     schedule_by: str = "epoch"
@@ -97,8 +95,6 @@ class Options:
         object.__setattr__(self, "freeze", tuple(self.freeze))
         if self.freeze and self.warm_start is None:
             raise bt.ConfigError("freeze goes with warm_start: new weights that never learn are of no use.")
-        if self.optimizer_arguments is None:
-            object.__setattr__(self, "optimizer_arguments", dict(_USUAL.get(self.optimizer, {})))
         if self.freeze and self.warm_start == "previous":
             raise bt.ConfigError(
                 "freeze goes with the weights of a file: those of the first fold of a chain are new, and would stay so."
@@ -112,15 +108,20 @@ class Options:
 
 # What the networks of one stack may differ in.
 VARIED = ("dropout", "l1", "l2", "learning_rate")
+# Settings that may be None, for which a config file, which knows no None, says "off".
+_MAY_BE_OFF = ("patience", "clip", "scheduler", "warm_start")
 KEYS = tuple(one.name for one in dataclasses.fields(Options))
 
 
 def make_options(settings: Mapping[str, Any], owner: str, also: tuple[str, ...] = ()) -> Options:
-    """Options from keyword arguments; an unknown one is a ConfigError with the nearest name."""
+    """Options from keyword arguments, ``"off"`` as None; an unknown one is a ConfigError with the nearest name."""
     for key in settings:
         if key not in KEYS:
             raise bt.ConfigError(f"{owner} has no setting {key!r}.{did_you_mean(key, [*KEYS, *also])}")
-    return Options(**settings)
+    given: dict[str, Any] = {
+        key: None if key in _MAY_BE_OFF and value == "off" else value for key, value in settings.items()
+    }
+    return Options(**given)
 
 
 def _whole(key: str, value: Any) -> None:

@@ -57,8 +57,8 @@ def resume(trainer: Trainer, path: Path) -> bool:
         put(trainer.stack, range(trainer.stack.count), _below(tensors, _STACK))
         for k, unit in enumerate(trainer.units):
             unit.restore(_below(tensors, f"{_UNIT}{k}/"), note["units"][k])
-    except (bt.DataError, bt.SignalError, KeyError, IndexError, TypeError, ValueError) as error:
-        warnings.warn(f"{error} The training begins anew.", stacklevel=2)
+    except (bt.DataError, bt.SignalError, KeyError, IndexError, TypeError, ValueError):
+        warnings.warn(f"The state of the training {path} is damaged; the training begins anew.", stacklevel=2)
         trainer.begin()
         return False
     return True
