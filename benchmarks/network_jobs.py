@@ -78,7 +78,8 @@ def stacked(
     shape: MLPShape, store: Store, lanes: list[Lane], configs: list[Config], batch: int, device: str, epochs: int = 1
 ) -> Trainer:
     """A trainer of all networks at once."""
-    options = Options(epochs=epochs, batch=batch, learning_rate=configs[0].learning_rate, validation=0.0, patience=None)
+    usual = {"optimizer": "Adam", "learning_rate": configs[0].learning_rate}
+    options = Options(epochs=epochs, batch=batch, validation=0.0, patience=None, **usual)
     return Trainer(Task(shape, store, lanes, configs, options, LOSSES["mse"], device))
 
 
@@ -244,7 +245,7 @@ def grid(device: str, quick: bool) -> Report:
     """The grid of the chapter: whole on CUDA; on the CPU some steps of each stack, and what they say of the whole."""
     memory = Memory()
     panel = bt.synthetic(12 if quick else 995, 1900).panel
-    signal = MLP(features="ml4t", activation="tanh", validation=0.0, device=device)
+    signal = MLP(features="ml4t", activation="tanh", validation=0.0, optimizer="Adam", device=device)
     # The longest feature needs twelve sessions more than there are: the first fold lacks them.
     folds = bt.Folds.named("ml4t").split(len(panel.dates), horizon=signal.horizon, warmup=1)
     last = [int(fold.train[-1]) + signal.horizon + 1 for fold in folds]  # rows of the last labels
