@@ -9,7 +9,7 @@ from backtester.labels import labels, triple_barrier
 from backtester.market.dataset import load_panel
 from backtester.market.panel import Panel
 from backtester.market.synthetic import synthetic
-from backtester.metrics.ic import rank_ic
+from backtester.metrics.ic import pearson_ic, rank_ic
 from backtester.portfolio.presets import COST_PRESETS
 from backtester.portfolio.ranking import Ranking, Weighting, rank_long_short, trailing_volatility
 from backtester.portfolio.rates import Rates, Tier
@@ -62,6 +62,7 @@ __all__ = [
     "Weighting",
     "labels",
     "load_panel",
+    "pearson_ic",
     "rank_ic",
     "rank_long_short",
     "run",

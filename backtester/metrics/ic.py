@@ -1,4 +1,4 @@
-"""How well scores order what followed: the rank information coefficient."""
+"""How well scores told what followed: the information coefficient, of ranks and of values."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.cross_section import average_ranks, demeaned
+from backtester.cross_section import average_ranks
 from backtester.errors import DataError
 from backtester.scores import Scores
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
@@ -33,6 +34,39 @@ def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
     Raises:
         DataError: the shapes differ, or the dates or symbols do where both have them.
     """
+    given, followed = _aligned(scores, labels)
+    both = np.isfinite(given) & np.isfinite(followed)
+    ranks = (average_ranks(np.where(both, values, np.nan)) for values in (given, followed))
+    left, right = (_distances(one, both) for one in ranks)
+    return _correlation(left, right, _enough(both, min_names))
+
+
+def pearson_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
+    """Pearson's correlation of scores and labels over the symbols of each session: ``(T',)``, no unit.
+
+    ``sum((s - mean s) * (l - mean l)) / sqrt(sum((s - mean s) ** 2) * sum((l - mean l) ** 2))`` (Pearson, 1895; Grinold
+    and Kahn, 2000, define the information coefficient by it). Unlike `rank_ic` it weighs names by how far they are from
+    the mean: a few large returns can make it. Only symbols with both a score and a label count. NaN for a session with
+    fewer than ``min_names`` of them, or in which either is the same for all. Not annualised. What is said of the error
+    of the mean of `rank_ic` holds here too.
+
+    Args:
+        scores: (T', N), an array, `Scores`, or a DataFrame of dates by symbols; NaN is no opinion.
+        labels: the same of the same sessions and symbols, such as from `bt.labels`; NaN is unknown.
+        min_names: fewest symbols, at least 2.
+
+    Raises:
+        DataError: the shapes differ, or the dates or symbols do where both have them.
+    """
+    given, followed = _aligned(scores, labels)
+    both = np.isfinite(given) & np.isfinite(followed)
+    known = _enough(both, min_names) & _varies(given, both) & _varies(followed, both)
+    left, right = (_in_units(_distances(values, both)) for values in (given, followed))
+    return _correlation(left, right, known)
+
+
+def _aligned(scores: Any, labels: Any) -> tuple[Floats, Floats]:
+    """The values of both, (T', N) each; raises DataError unless they are of the same sessions and symbols."""
     one_place, given = _parted(scores)
     other_place, followed = _parted(labels)
     if given.shape != followed.shape or given.ndim != 2:
@@ -41,14 +75,46 @@ def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
         for what, one, other in zip(("dates", "symbols"), one_place, other_place, strict=True):
             if not np.array_equal(one, other):
                 raise DataError(f"scores and labels have other {what}; bring both to the same sessions and symbols.")
-    both = np.isfinite(given) & np.isfinite(followed)
-    left = demeaned(average_ranks(np.where(both, given, np.nan)))
-    right = demeaned(average_ranks(np.where(both, followed, np.nan)))
-    left, right = np.where(both, left, 0.0), np.where(both, right, 0.0)
+    return given, followed
+
+
+def _enough(both: Mask, min_names: int) -> Mask:
+    """Whether a session has enough symbols, (T',)."""
+    enough: Mask = both.sum(axis=1) >= max(min_names, 2)
+    return enough
+
+
+def _varies(values: Floats, both: Mask) -> Mask:
+    """Whether not all values of a session are the same, (T',): asked of the values, as their mean is rounded."""
+    low = np.where(both, values, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(both, values, -np.inf).max(axis=1, initial=-np.inf)
+    varies: Mask = low < high
+    return varies
+
+
+def _distances(values: Floats, both: Mask) -> Floats:
+    """Distances from the mean of the session over the symbols that count, 0 for the others, (T', N)."""
+    filled = np.where(both, values, 0.0)
+    mean = filled.sum(axis=1, keepdims=True) / np.maximum(both.sum(axis=1, keepdims=True), 1)
+    np.subtract(filled, mean, out=filled, where=both)
+    return filled
+
+
+def _in_units(distances: Floats) -> Floats:
+    """Distances in units of the largest of their session, so that no square is too large or small to be a number.
+
+    A correlation does not depend on the unit.
+    """
+    largest = np.maximum(distances.max(axis=1, initial=0.0), -distances.min(axis=1, initial=0.0))[:, None]
+    np.divide(distances, largest, out=distances, where=largest > 0.0)
+    return distances
+
+
+def _correlation(left: Floats, right: Floats, known: Mask) -> Floats:
+    """The cosine of distances from the mean, (T',); NaN where not ``known``, or where either does not vary."""
     spread = np.sqrt((left * left).sum(axis=1) * (right * right).sum(axis=1))
-    known = (both.sum(axis=1) >= max(min_names, 2)) & (spread > 0.0)
-    result = np.full(len(given), np.nan)
-    np.divide((left * right).sum(axis=1), spread, out=result, where=known)
+    result = np.full(len(left), np.nan)
+    np.divide((left * right).sum(axis=1), spread, out=result, where=known & (spread > 0.0))
     return result
 
 
