@@ -37,18 +37,26 @@ def fitted(signal: Signal, panel: Panel, folds: Mapping[int, Fold], work: FitWor
     Raises:
         SignalError: ``fit`` or ``fit_folds`` raised.
     """
-    copies = {number: copy.deepcopy(signal) for number in folds}
-    jobs = [
-        FitJob(copies[number], panel.head(int(fold.train[-1]) + 1 + signal.horizon), fold.train, number)
-        for number, fold in folds.items()
-        if fold.train.size
-    ]
+    (copies,), fills = fitted_together([signal], panel, folds, work)
+    return copies, fills
+
+
+def fitted_together(
+    signals: Sequence[Signal], panel: Panel, folds: Mapping[int, Fold], work: FitWork
+) -> tuple[list[list[Signal]], set[str]]:
+    """As `fitted`, for signals that train together (`Signal.trains_with`): the copies of each, and the fills of all."""
+    first = signals[0]
+    copies = [{number: copy.deepcopy(signal) for number in folds} for signal in signals]
+    seen = {
+        number: panel.head(int(fold.train[-1]) + 1 + first.horizon) for number, fold in folds.items() if fold.train.size
+    }
+    jobs = [FitJob(own[number], seen[number], folds[number].train, number) for own in copies for number in seen]
     with asked_fills() as fills:
-        if learns(signal) and jobs:
-            leader = copy.deepcopy(signal)  # so that nothing reaches the user's own, whatever fit_folds keeps
+        if learns(first) and jobs:
+            leader = copy.deepcopy(first)  # so that nothing reaches the user's own, whatever fit_folds keeps
             last = "that a label of its rows needs"
-            _call(lambda: leader.fit_folds(jobs, work), _where_fitted(signal, jobs), [job.panel for job in jobs], last)
-    return list(copies.values()), fills
+            _call(lambda: leader.fit_folds(jobs, work), _where_fitted(first, jobs), [job.panel for job in jobs], last)
+    return [list(own.values()) for own in copies], fills
 
 
 def learnt(signal: Signal, fold: int) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from backtester.plain import is_plain, plain
 
 # Called with what is being done, how much of it is done, and how much there is.
 Progress = Callable[[str, int, int], None]
+_SHARE = 1000  # of the progress, for each part
 
 
 class FitJob(NamedTuple):
@@ -34,6 +35,9 @@ class FitWork(NamedTuple):
     folder: Path | None = None  # for checkpoints of exactly these ingredients, made by whoever writes; None: nowhere
     every_epoch: bool = False  # whether a checkpoint of every epoch is asked for
     tensorboard: Path | None = None  # folder for TensorBoard's files
+    # Where jobs are of several signals: takes one that could not be learnt, while the others go on. It is then handed
+    # over again, alone, and says why.
+    failed: Callable[[Signal], None] | None = None
 
 
 class Prediction(NamedTuple):
@@ -70,6 +74,7 @@ class Signal:
     seed: int = 0
     fill: str | None = None
     continues: bool = False
+    predicts: str | None = None
 
     def fit(self, panel: Panel, rows: Rows) -> None:
         """Learn from ``rows``; called once a fold, on a fresh copy. By default there is nothing to learn.
@@ -96,6 +101,21 @@ class Signal:
         """
         for job in jobs:
             job.signal.fit(job.panel, job.rows)
+
+    def trains_with(self) -> Any:
+        """Which other signals may be learnt with this one in one call of ``fit_folds``; None, the default: none.
+
+        `walk_forward_together` hands signals of one class of training, those with the same ``fit_folds``, the same
+        folds and equal answers here, to one call, on a copy of one of them. The jobs are then of several signals: all
+        folds of the first one, in order, then all folds of the next, so that a `FitJob.number` that does not rise is
+        the first of another signal. Settings are those of ``job.signal``. Each is to learn what it would learn alone;
+        one that cannot goes to ``work.failed``, if that is there, so that the others go on. All have to ask `bt.labels`
+        for the same fills.
+
+        Returns:
+            Plain JSON data.
+        """
+        return None
 
     def predict(self, panel: Panel, rows: Rows) -> Floats | Prediction:
         """Scores of ``rows``, each from what was known after the close of its session.
@@ -133,7 +153,7 @@ class Signal:
         told: dict[str, Any] = {"class": f"{kind.__module__}:{kind.__qualname__}"}
         for base in reversed(kind.__mro__):  # what a class holds and is no plain data is in its source
             for key, value in vars(base).items():
-                derived = base is Signal and key == "continues"  # told by the setting that it follows from
+                derived = base is Signal and key in ("continues", "predicts")  # which follow from settings
                 if not key.startswith("_") and not derived and is_plain(value):
                     told[key] = plain(value)
         held = dict(vars(self))
@@ -168,6 +188,18 @@ def learns(signal: Signal) -> bool:
 def fits_together(signal: Signal) -> bool:
     """Whether the signal has its own ``fit_folds``."""
     return type(signal).fit_folds is not Signal.fit_folds
+
+
+def share(progress: Progress | None, part: int, parts: int) -> Progress | None:
+    """The progress of one part of several, all of them counted alike."""
+    if progress is None:
+        return None
+    tell = progress
+
+    def told(what: str, done: int, total: int) -> None:
+        tell(what, part * _SHARE + (done * _SHARE // total if total else 0), parts * _SHARE)
+
+    return told
 
 
 def check_signal(signal: Any) -> None:

@@ -42,8 +42,8 @@ def source_hashes(modules: Iterable[str]) -> dict[str, str]:
         top = name.partition(".")[0]
         if name in found:
             continue
-        if top == _OWN:
-            found[_OWN] = _package_hash()
+        if top == _OWN:  # a hundred modules import it, and one hash of all its files does for each
+            found[_OWN] = found.get(_OWN) or _package_hash()
             continue
         file = _file_of(name)
         if file is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,46 +74,91 @@ def walk_forward(
         SignalError: the signal raised (the message names the dates and the line), returned what is no score, or scores
             a row otherwise when it is asked for alone.
     """
-    signal = seeded(signal, seed)
-    plan = plan_folds(panel, signal, folds)
-    if batch is not None:
-        check_whole("batch", batch)
-    origin = origin_of(signal, folds, batch=batch, online=False)
-    keeps = checkpoints is not None and fits_together(signal)
-    parts = told_ingredients(panel, signal, folds, batch, caches=cache is not None, keeps=keeps)
+    walk = begin_walk(panel, signal, folds, batch, seed)
+    keeps = checkpoints is not None and fits_together(walk.signal)
+    parts = told_ingredients(panel, walk.signal, folds, batch, caches=cache is not None, keeps=keeps)
     work = work_for(parts, checkpoints, every_epoch, tensorboard, progress)
     if cache is not None and parts is not None:
         found = load_cached(cache, parts, panel)
         if found is not None:
             return found
+    if progress is not None:
+        progress("scoring", 0, walk.total)
+    scores = score_folds(panel, walk, fit_each(panel, walk, work), progress, on_fit)
+    if cache is not None and parts is not None:
+        save_cached(cache, parts, scores)
+    return scores
+
+
+class Walk(NamedTuple):
+    """A walk that has been planned: the arguments are those of `walk_forward`."""
+
+    signal: Signal  # with its seed
+    plan: list[Fold]
+    batch: int | None
+    origin: dict[str, Any]  # what the record of a run says
+
+    @property
+    def total(self) -> int:
+        """Rows to score."""
+        return sum(len(fold.test) for fold in self.plan)
+
+
+def begin_walk(panel: Panel, signal: Signal, folds: Folds | None, batch: int | None, seed: int | None) -> Walk:
+    """Plan a walk; the arguments and the errors are those of `walk_forward`."""
+    signal = seeded(signal, seed)
+    plan = plan_folds(panel, signal, folds)
+    if batch is not None:
+        check_whole("batch", batch)
+    return Walk(signal, plan, batch, origin_of(signal, folds, batch=batch, online=False))
+
+
+# The number of a fold, the copy that has learnt it, and the fills that labels were asked for.
+Fits = Iterable[tuple[int, Signal, set[str]]]
+
+
+def score_folds(
+    panel: Panel,
+    walk: Walk,
+    fits: Fits,
+    progress: Progress | None = None,
+    on_fit: Callable[[Fold, Signal], None] | None = None,
+) -> Scores:
+    """Ask the copies of a walk's signal for the test rows of their folds.
+
+    Args:
+        panel: the market.
+        walk: whose signal.
+        fits: the fitted copies, in the order of the folds.
+        progress: called as in `walk_forward`.
+        on_fit: likewise.
+
+    Raises:
+        SignalError: as in `walk_forward`.
+    """
     sheet = Sheet(panel.shape)
-    done, total = 0, sum(len(fold.test) for fold in plan)
-    tell = progress or (lambda what, done, total: None)
-    tell("scoring", 0, total)
+    done, tell = 0, progress or (lambda what, done, total: None)
     asked: set[str] = set()
     learning: list[dict[str, Any]] = []
-    for number, own, fills in _fit_each(signal, panel, plan, batch != 1, work):
-        fold = plan[number - 1]
+    for number, own, fills in fits:
+        fold = walk.plan[number - 1]
         asked |= fills
-        if learns(signal):
+        if learns(own):
             learning += learnt(own, number)
             if on_fit is not None:
                 on_fit(fold, own)
-        step = batch or len(fold.test)
+        step = walk.batch or len(fold.test)
         for first in range(0, len(fold.test), step):
             rows = fold.test[first : first + step]
             sheet.write(rows, predicted(own, panel, rows))
             done += len(rows)
-            tell("scoring", done, total)
+            tell("scoring", done, walk.total)
         if step > 1:
             check_rows_alone(own, panel, fold, number, sheet.all)
-    origin["label_fills"] = sorted(asked)
-    spans = tuple(FoldDates.of(fold, panel.dates) for fold in plan)
+    origin = {**walk.origin, "label_fills": sorted(asked)}
+    spans = tuple(FoldDates.of(fold, panel.dates) for fold in walk.plan)
     values, members = sheet.frozen()
-    scores = Scores(values, panel.dates, panel.symbols, spans, origin, members=members, learning=tuple(learning))
-    if cache is not None and parts is not None:
-        save_cached(cache, parts, scores)
-    return scores
+    return Scores(values, panel.dates, panel.symbols, spans, origin, members=members, learning=tuple(learning))
 
 
 def work_for(
@@ -162,16 +207,14 @@ class Sheet:
         return self.all
 
 
-def _fit_each(
-    signal: Signal, panel: Panel, plan: list[Fold], together: bool, work: FitWork
-) -> Iterator[tuple[int, Signal, set[str]]]:
-    """The number of each fold, the copy that has learnt it, and the fills that labels were asked for.
+def fit_each(panel: Panel, walk: Walk, work: FitWork) -> Fits:
+    """Fit the signal of a walk on its folds.
 
     In one call for all folds if they may be fitted together and the signal does; else each when it is asked for, with
     the copy of the fold before in hand where the signal continues from it.
     """
-    numbered = dict(enumerate(plan, 1))
-    if together and fits_together(signal):
+    signal, numbered = walk.signal, dict(enumerate(walk.plan, 1))
+    if walk.batch != 1 and fits_together(signal):
         copies, fills = fitted(signal, panel, numbered, work)
         for number in numbered:
             yield number, copies[number - 1], fills

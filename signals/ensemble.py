@@ -13,12 +13,12 @@ import backtester as bt
 from backtester.asking import predicted
 from backtester.cross_section import centred_ranks
 from backtester.errors import did_you_mean
-from backtester.signal import check_signal
+from backtester.signal import check_signal, share
 from backtester.walk import seeded
 from signals.checks import whole
 from signals.estimator import Estimator
 from signals.grid import Grid
-from signals.parts import made, mean_of_known, share
+from signals.parts import made, mean_of_known
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

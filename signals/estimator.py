@@ -126,6 +126,13 @@ class Estimator(bt.Signal):
             )
         self._model = model
 
+    @property
+    def predicts(self) -> str | None:  # type: ignore[override]  # a constant of the class where nothing is set
+        """What a score is, by the label."""
+        if self._is_classifier:
+            return {"up": "probability", "three": "up_less_down"}.get(self.label)
+        return {"raw": "return", "demeaned": "demeaned", "sector_demeaned": "sector_demeaned"}.get(self.label)
+
     def predict(self, panel: bt.Panel, rows: Rows) -> Floats:
         """What the fitted estimator says of each symbol whose features are there."""
         if self._model is None:

@@ -17,11 +17,9 @@ from backtester.errors import did_you_mean
 from backtester.plain import is_plain, plain
 from signals.checks import whole
 from signals.network import Network, mean_of
-from signals.parts import made, mean_of_known, share
-from signals.training.options import VARIED
+from signals.parts import made, mean_of_known
 
 if TYPE_CHECKING:
-    from signals.training.fit import Shared
     from signals.training.fitted import Fitted
 
 log = logging.getLogger("signals")
@@ -44,15 +42,6 @@ class Candidate(NamedTuple):
     fitted: Fitted
 
 
-class _Stack(NamedTuple):
-    """Configurations that are trained at once: they differ in nothing but `VARIED`."""
-
-    network: Network
-    free: list[dict[str, Any]]  # of each configuration, what it has of VARIED
-    names: list[str]
-    places: list[int]  # of each configuration, among all
-
-
 class Grid(bt.Signal):
     """Every combination of some settings of a network is trained; the best of each fold are averaged.
 
@@ -65,7 +54,7 @@ class Grid(bt.Signal):
     The members of the scores are the chosen configurations, by name, such as ``dropout=0.1 hidden=[16, 8]``: NaN in the
     folds in which they were not chosen. The learning curves hold those of all; the kept epoch of a chosen one says so.
 
-    What differs in ``dropout``, ``l1``, ``l2`` and ``learning_rate`` alone is trained in one stack.
+    What differs in ``dropout``, ``l1``, ``l2``, ``learning_rate`` and ``epochs`` alone is trained in one stack.
     """
 
     def __init__(
@@ -121,36 +110,36 @@ class Grid(bt.Signal):
         """Whether a fold begins with what the fold before it has learnt."""
         return self._template.continues
 
+    @property
+    def predicts(self) -> str | None:  # type: ignore[override]  # likewise
+        """What a score is, as of the network."""
+        return self._template.predicts
+
     def fit(self, panel: bt.Panel, rows: Rows) -> None:
         """Learn from these rows alone."""
         self.fit_folds([bt.FitJob(self, panel, rows, 1)], bt.FitWork())
 
     def fit_folds(self, jobs: Sequence[bt.FitJob], work: bt.FitWork) -> None:
         """Train all configurations on all folds, a stack after another, and choose in each fold."""
+        from signals.stacks import fit_stacks, stacked
         from signals.training.told import check_learnt
 
-        found: list[list[tuple[int, Candidate]]] = [[] for _ in jobs]
-        stacked: list[list[list[Fitted]]] = [[] for _ in jobs]
-        stacks = self._stacks()
-        shared: Shared = {}  # labels, validation, seeds and device are the same for all
-        for number, stack in enumerate(stacks):
-            progress = share(work.progress, number, len(stacks))
-            board = None if work.tensorboard is None else work.tensorboard / f"stack-{number}"
-            before = work.previous._stacked[number] if isinstance(work.previous, Grid) else None
-            now = work._replace(progress=progress, tensorboard=board)
-            fits = self._fit_stack(stack, jobs, now, before, shared)
-            if progress is not None:
-                progress("training", 1, 1)
-            for k, fitted in enumerate(fits):
-                stacked[k].append(fitted)
-                for place, name, one in zip(stack.places, stack.names, fitted, strict=True):
-                    value = self._value(one, stack.network.training.monitor)
-                    found[k].append((place, Candidate(name, value, stack.network, one)))
-        check_learnt(jobs, [[one.fitted for _, one in fold] for fold in found])
-        for job, candidates, all_of_it in zip(jobs, found, stacked, strict=True):
+        settings = self._settings()
+        base = self._seeded()
+        stacks = stacked([base.varied(**one) for one in settings])  # all with the labels and seeds of the base
+        names = [" ".join(f"{key}={_shown(value)}" for key, value in one.items()) for one in settings]
+        before = work.previous._stacked if isinstance(work.previous, Grid) else None
+        fits = fit_stacks(stacks, jobs, work, before)
+        check_learnt(jobs, [[one for stack in fits for one in stack[k]] for k in range(len(jobs))])
+        for k, job in enumerate(jobs):
             assert isinstance(job.signal, Grid)
-            job.signal._take(job.number, [one for _, one in sorted(candidates, key=lambda pair: pair[0])])
-            job.signal._stacked = all_of_it if self.continues else []
+            candidates: dict[int, Candidate] = {}
+            for stack, fitted in zip(stacks, fits, strict=True):
+                for place, one in zip(stack.places, fitted[k], strict=True):
+                    value = self._value(one, stack.network.training.monitor)
+                    candidates[place] = Candidate(names[place], value, stack.network, one)
+            job.signal._take(job.number, [candidates[place] for place in range(len(names))])
+            job.signal._stacked = [fitted[k] for fitted in fits] if self.continues else []
 
     def predict(self, panel: bt.Panel, rows: Rows) -> bt.Prediction:
         """The scores of the chosen configurations, and their mean; NaN where none of them has an opinion."""
@@ -191,36 +180,6 @@ class Grid(bt.Signal):
     def _settings(self) -> list[dict[str, Any]]:
         """The settings of every configuration."""
         return [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
-
-    def _stacks(self) -> list[_Stack]:
-        """The configurations, by what can be trained at once."""
-        base = self._seeded()
-        stacks: dict[str, _Stack] = {}
-        for place, settings in enumerate(self._settings()):
-            shared = {key: value for key, value in settings.items() if key not in VARIED}
-            key = json.dumps(plain(shared), sort_keys=True)
-            if key not in stacks:
-                stacks[key] = _Stack(base.varied(**shared), [], [], [])
-            stacks[key].free.append({key: value for key, value in settings.items() if key in VARIED})
-            stacks[key].names.append(" ".join(f"{key}={_shown(value)}" for key, value in settings.items()))
-            stacks[key].places.append(place)
-        return list(stacks.values())
-
-    def _fit_stack(
-        self,
-        stack: _Stack,
-        jobs: Sequence[bt.FitJob],
-        work: bt.FitWork,
-        before: list[Fitted] | None,
-        shared: Shared,
-    ) -> list[list[Fitted]]:
-        """What each configuration of a stack has learnt in each fold."""
-        from signals.training.fit import fit_networks
-        from signals.training.trainer import Config
-
-        options = stack.network.training
-        configs = [Config(**{key: float(one.get(key, getattr(options, key))) for key in VARIED}) for one in stack.free]
-        return fit_networks(stack.network.plan(configs), jobs, work, before, shared)
 
     # The choice.
 

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 import backtester as bt
 from backtester.labels import FillAt, LabelKind, check_arguments, check_kind, check_start
+from backtester.plain import plain
 from signals.checks import whole
 from signals.features import channel_warmup, warmup_of
 from signals.scaling import check_scaling
+from signals.training.options import VARIED
 
 if TYPE_CHECKING:
     from signals.losses import Loss
@@ -33,6 +35,9 @@ Rows = NDArray[np.int64]
 _LABEL_OF = {"bce": "up", "cross_entropy": "three"}
 # Labels in units of returns: divided by their spread for the losses that weigh single errors.
 _RETURNS = ("raw", "demeaned", "sector_demeaned")
+# What a score is in the unit of its label, and what is a probability of up less one of down.
+_PREDICT_RETURNS, _PREDICT_CHANCES = ("mse", "mae", "huber"), ("bce", "cross_entropy")
+_CHANCES = ("up", "three")
 MISSING = ("drop", "mean")
 
 
@@ -161,22 +166,37 @@ class Network(bt.Signal):
         """Whether a fold begins with what the fold before it has learnt."""
         return self.training.warm_start == "previous"
 
+    @property
+    def predicts(self) -> str | None:  # type: ignore[override]  # likewise
+        """What a score is, by the loss and the label."""
+        if self.training.loss in _PREDICT_RETURNS and self.label in _RETURNS:
+            return "return" if self.label == "raw" else self.label
+        return "up_less_down" if self.training.loss in _PREDICT_CHANCES and self.label in _CHANCES else None
+
     def fit(self, panel: bt.Panel, rows: Rows) -> None:
         """Learn from these rows alone."""
         self.fit_folds([bt.FitJob(self, panel, rows, 1)], bt.FitWork())
 
     def fit_folds(self, jobs: Sequence[bt.FitJob], work: bt.FitWork) -> None:
-        """Train all folds and seeds, in one stack where they can be."""
-        from signals.training.fit import fit_networks
-        from signals.training.told import check_learnt
+        """Train all folds and seeds in one stack, and in it the networks that differ in little; others in another."""
+        from signals.stacks import fit_stacks, stacked
+        from signals.training.told import check_learnt, has_learnt
 
         before = work.previous._fitted if isinstance(work.previous, Network) else None
-        previous = None if before is None else [before]
-        found = fit_networks(self.plan(), jobs, work, previous)
-        check_learnt(jobs, found)
-        for job, parts in zip(jobs, found, strict=True):
-            assert isinstance(job.signal, Network)
-            job.signal._fitted = parts[0]
+        each = _by_network(jobs)
+        tell_failed = work.failed if len(each) > 1 else None
+        stacks = stacked([cast(Network, own[0].signal) for own in each])
+        found = fit_stacks(stacks, each[0], work, None if before is None else [[before]], go_on=tell_failed is not None)
+        for stack, fits in zip(stacks, found, strict=True):
+            for k, place in enumerate(stack.places):
+                own, fitted = each[place], [fold[k] for fold in fits]
+                if tell_failed is not None and not (fitted and has_learnt(own, fitted)):
+                    for job in own:
+                        tell_failed(job.signal)
+                    continue
+                check_learnt(own, [[one] for one in fitted])
+                for job, one in zip(own, fitted, strict=True):
+                    cast(Network, job.signal)._fitted = one
 
     def predict(self, panel: bt.Panel, rows: Rows) -> bt.Prediction:
         """The scores of each seed, and their mean; NaN where an input is missing, or no seed learnt anything."""
@@ -184,6 +204,20 @@ class Network(bt.Signal):
             raise bt.ConfigError("it has not been fitted: give it folds.")
         members = self.ask(self._fitted, panel, rows)
         return bt.Prediction(mean_of(members, (len(rows), panel.shape[1])), members if self.seeds > 1 else {})
+
+    def trains_with(self) -> Any:
+        """What is prepared for a training; None where a fold begins with weights that are there."""
+        from signals.training.device import resolved
+
+        if self.training.warm_start is not None or type(self).fit_folds is not Network.fit_folds:
+            return None
+        labels = [self.label, self.label_arguments, self.horizon, self.fill, self._has_unit(), self.training.validation]
+        return {
+            "inputs": list(self._inputs()),
+            "labels": labels,
+            "seeds": [self.seed, self.seeds],
+            "device": resolved(self.device),
+        }
 
     def learning(self) -> Sequence[Mapping[str, Any]]:
         """The learning curves."""
@@ -208,9 +242,9 @@ class Network(bt.Signal):
 
     def sources(self) -> list[Any]:
         """The class, and the code that trains."""
-        from signals.training.fit import fit_networks
+        from signals.stacks import fit_stacks
 
-        return [*super().sources(), fit_networks]
+        return [*super().sources(), fit_stacks]
 
     # What the trainer and ensembles ask for.
 
@@ -220,7 +254,6 @@ class Network(bt.Signal):
         from signals.training.device import resolved
         from signals.training.fit import Plan
         from signals.training.prepare import Labels
-        from signals.training.trainer import Config
 
         options, loss = self.training, self._loss()
 
@@ -233,15 +266,28 @@ class Network(bt.Signal):
             type(self).__name__,
             shape,
             self._inputs(),
-            Labels(labels, self.horizon, loss.batches == "rows" and self.label in _RETURNS),
+            Labels(labels, self.horizon, self._has_unit()),
             options,
-            list(configs) or [Config(options.dropout, options.l1, options.l2, options.learning_rate)],
+            list(configs) or [self.config()],
             loss,
             [self.seed + k for k in range(self.seeds)],
             resolved(self.device),
             isinstance(shape(1), ModuleShape),
-            self.describe(),
+            self.common(),
         )
+
+    def config(self) -> Config:
+        """What it may differ in from others of its stack."""
+        from signals.training.trainer import Config
+
+        own = self.training
+        return Config(float(own.dropout), float(own.l1), float(own.l2), float(own.learning_rate), int(own.epochs))
+
+    def common(self) -> dict[str, Any]:
+        """The settings that it has in common with all of its stack."""
+        told = plain(self.describe())
+        training = {key: value for key, value in told["training"].items() if key not in VARIED}
+        return {**told, "training": training}
 
     def ask(self, fitted: Fitted, panel: bt.Panel, rows: Rows) -> dict[str, Floats]:
         """The scores of every member of what has been fitted: name -> (R, N)."""
@@ -250,6 +296,10 @@ class Network(bt.Signal):
 
         device = resolved(self.device)
         return scores_of(fitted, self._inputs(), self._loss(), device, self.training.precision, panel, rows)
+
+    def _has_unit(self) -> bool:
+        """Whether labels are divided by their spread."""
+        return self._loss().batches == "rows" and self.label in _RETURNS
 
     def _inputs(self) -> Inputs:
         """What the network sees."""
@@ -305,6 +355,17 @@ class Network(bt.Signal):
         """What decides, beside the weights and the names of the inputs, what a score is."""
         own = {"window": self.window, "scaling": self.scaling, "loss": self.training.loss}
         return own | {"label": self.label, "horizon": self.horizon}
+
+
+def _by_network(jobs: Sequence[bt.FitJob]) -> list[list[bt.FitJob]]:
+    """The jobs of each network: those of the next begin with the first fold again."""
+    found: list[list[bt.FitJob]] = []
+    for job in jobs:
+        if found and job.number > found[-1][-1].number:
+            found[-1].append(job)
+        else:
+            found.append([job])
+    return found
 
 
 def _same(given: Any, usual: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What signals that are made of other signals share: parts by name, the mean of what is known, progress in shares."""
+"""What signals that are made of other signals share: parts by name, the mean of what is known."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 
 import backtester as bt
 from backtester.errors import did_you_mean
-from backtester.signal import Progress
 from signals.checks import found
 
 Floats = NDArray[np.float64]
-_SHARE = 1000  # of the progress, for each part
 
 
 def made(name: str, arguments: Mapping[str, Any], key: str) -> bt.Signal:
@@ -52,15 +50,3 @@ def mean_of_known(sheets: Sequence[Floats]) -> Floats:
     count = known.sum(axis=0)
     total = np.where(known, stacked, 0.0).sum(axis=0)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def share(progress: Progress | None, part: int, parts: int) -> Progress | None:
-    """The progress of one part of several, all of them counted alike."""
-    if progress is None:
-        return None
-    tell = progress
-
-    def told(what: str, done: int, total: int) -> None:
-        tell(what, part * _SHARE + (done * _SHARE // total if total else 0), parts * _SHARE)
-
-    return told

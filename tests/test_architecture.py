@@ -22,7 +22,7 @@ FLOORS = [
         "contracts": [
             *("backtester.strategy", "backtester.submission", "backtester.metrics", "backtester.cross_section"),
             *("backtester.signal", "backtester.asking", "backtester.folds", "backtester.labels"),
-            *("backtester.walk", "backtester.live"),
+            *("backtester.walk", "backtester.walk_together", "backtester.live", "backtester.combinatorial"),
             "backtester.holding",
             *("backtester.scores", "backtester.score_cache", "backtester.plain", "backtester.sources"),
         ]
@@ -40,6 +40,7 @@ FLOORS = [
             "backtester.result",
         ]
     },
+    {"research": ["backtester.research"]},
     {"report": ["backtester.report"]},
     {"cli": ["backtester.cli", "backtester.__main__"]},
 ]
@@ -124,8 +125,8 @@ def test_public_surface():
         "Execution", "Fill", "Fills", "FitJob", "FitWork", "Fold", "Folds", "Halt", "Order", "Panel", "Prediction",
         "Ranking", "Rates", "Rearm", "Result", "RiskLimits", "RunError", "Scores", "Signal", "SignalError",
         "Simulation", "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "labels",
-        "load_panel", "rank_ic", "rank_long_short", "run", "synthetic", "trailing_volatility", "triple_barrier",
-        "walk_forward",
+        "load_panel", "pearson_ic", "rank_ic", "rank_long_short", "run", "synthetic", "trailing_volatility",
+        "triple_barrier", "walk_forward",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 

@@ -7,8 +7,11 @@ import pytest
 import torch
 from training_cases import alone, assert_same_model, lane, market_of, same_bytes, task, trained
 
+from backtester.cross_section import centred_ranks
 from signals.networks import CNNShape, MLPShape, RecurrentShape, TransformerShape
+from signals.training import watch
 from signals.training.data import Store
+from signals.training.resume import resume, save_state
 from signals.training.trainer import Config, Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -72,6 +75,36 @@ def test_lanes_that_stop_are_let_go_and_the_others_go_on():
     assert len(set(sizes)) > 1  # and some are let go while others go on
     for model, outcome in enumerate(outcomes):
         assert_same_model(outcome, alone(whole, model))
+
+
+@pytest.mark.parametrize("setting", ["plain", "schedule by step", "plateau", "watches nothing"])
+def test_each_model_stops_after_its_own_epochs(setting, tmp_path):
+    """1, 3, 5 and what the options say: they are let go, and a training that was killed goes on without them."""
+    options = {"patience": None, **SETTINGS[setting]}
+    counts = [1, 3, 5, None]
+    configs = [one._replace(epochs=count) for one, count in zip(CONFIGS, counts, strict=True)]
+    whole = task(three_lanes(), STORE, configs, epochs=6, **options)
+    trainer, sizes, path = Trainer(whole), [], tmp_path / "state.safetensors"
+
+    def over():
+        sizes.append(trainer.stack.count)
+        if trainer.epoch == 3:
+            save_state(trainer, path)
+
+    trainer.run(epoch_over=over)
+    assert sizes == [12, 12, 8, 8, 4, 4]  # at the end nothing is left to let go
+    outcomes = trainer.best.outcomes()
+    again = Trainer(whole)
+    assert resume(again, path)
+    again.run()
+    for model, outcome in enumerate(outcomes):
+        lane, config = divmod(model, 4)
+        epochs = counts[config] or 6
+        assert len(outcome.curve) == epochs
+        assert outcome.curve[-1].note == ""
+        own = task([whole.lanes[lane]], STORE, [CONFIGS[config]], epochs=epochs, **options)
+        assert_same_model(outcome, trained(own)[0])
+        assert same_bytes(outcome.state, again.best.outcomes()[model].state)
 
 
 @pytest.mark.parametrize(
@@ -143,3 +176,20 @@ def test_a_model_that_breaks_leaves_the_others_alone():
             assert outcome.state is None
         else:
             assert_same_model(outcome, alone(whole, model))
+
+
+def test_both_ways_to_the_rank_ic_are_one():
+    """Ties, a model of one score, one with a NaN, sessions with fewer than three labels, -0 beside 0: float32 sums."""
+    rng = np.random.default_rng(0)
+    score = rng.standard_normal((6, 8, 40)).round(1).astype(np.float32)
+    score[0, 0, :8] = [0.0, -0.0] * 4
+    score[1], score[2, 3, 4] = 0.5, np.nan
+    holds = rng.random(score.shape) < 0.9
+    holds[3, :4, 2:] = False
+    holds[4, :, 2:] = False
+    labels = np.where(holds, rng.standard_normal(score.shape), np.nan)
+    ranks = np.nan_to_num(centred_ranks(labels.reshape(-1, 40))).reshape(score.shape).astype(np.float32)
+    parts = [torch.from_numpy(one) for one in (score, ranks, holds)]
+    one, other = watch._on_cpu(*parts).numpy(), watch._on_device(*parts).numpy()
+    np.testing.assert_allclose(one, other, rtol=0.0, atol=1e-6)
+    assert np.isnan(one).tolist() == [False, True, False, False, True, False]

@@ -39,12 +39,14 @@ class Best:
     Attributes:
         state: name -> (M, ...) weights of the best epochs.
         epoch: (M,) best epochs, from 1; 0 where no epoch was of use.
-        stopped: (M,) whether the model has stopped.
+        stopped: (M,) whether the model has stopped, or done its epochs.
         curve: all epochs of all models, in the order they were noted.
     """
 
-    def __init__(self, models: int, state: dict[str, Tensor], options: Options) -> None:
-        """Begin with the weights as they are."""
+    def __init__(
+        self, models: int, state: dict[str, Tensor], options: Options, epochs: Sequence[int] | None = None
+    ) -> None:
+        """Begin with the weights as they are; each model stops after its ``epochs``, None: those of the options."""
         self.state = {name: tensor.clone() for name, tensor in state.items()}
         self.epoch = [0] * models
         self.stopped = [False] * models
@@ -52,6 +54,7 @@ class Best:
         self._value = [math.inf] * models
         self._waited = [0] * models
         self._patience = options.patience
+        self._epochs = [options.epochs] * models if epochs is None else epochs
         self._by_ic = options.monitor == "ic"
 
     def note(
@@ -92,6 +95,7 @@ class Best:
                 if self._patience is not None and self._waited[model] >= self._patience:
                     note = f"no better for {self._waited[model]} epochs: stopped"
                     self.stopped[model] = True
+            self.stopped[model] = self.stopped[model] or epoch >= self._epochs[model]
             self.curve.append(Noted(model, epoch, losses[k], valid_loss, valid_ic, note))
         if better:
             self._take(better, [models[k] for k in better], state)

@@ -19,9 +19,9 @@ import torch
 
 import backtester as bt
 from backtester.plain import plain
+from backtester.signal import share
 from signals.losses import Loss
 from signals.networks import Shape
-from signals.parts import share
 from signals.training import fitted as files
 from signals.training.best import Noted, Outcome, pool
 from signals.training.data import Lane
@@ -38,6 +38,8 @@ from signals.training.trainer import Config, Task, Trainer
 
 log = logging.getLogger("signals")
 _SAVED_EVERY = 60.0  # seconds between two states of a training that is under way
+# Models of a stack with several configurations on a CPU: as many as stay in its cache, and wait little for each other.
+_ON_CPU = 32
 
 
 class Plan(NamedTuple):
@@ -190,20 +192,28 @@ def _check_sessions(plan: Plan, lanes: list[Lane], jobs: Sequence[bt.FitJob]) ->
 
 def _train(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
     """What becomes of each model of a task, in their order."""
-    one_by_one = len(task.lanes) * len(task.configs) > 1 and (plan.alone or needs_closure(plan.options))
-    if one_by_one:
-        parts = [(lane, config) for lane in range(len(task.lanes)) for config in range(len(task.configs))]
+    parts = _parts(plan, task)
+    if len(parts) > 1:
         total = work._replace(parts=len(parts))
         return [
             outcome
-            for number, (lane, config) in enumerate(parts)
-            for outcome in _train(plan, _part(task, range(lane, lane + 1), [config]), total._replace(part=number))
+            for number, (lanes, configs) in enumerate(parts)
+            for outcome in _train(plan, _part(task, lanes, configs), total._replace(part=number))
         ]
     try:
         return _train_stack(plan, task, work)
     except torch.OutOfMemoryError:
         torch.cuda.empty_cache()
     return _train_smaller(plan, task, work)
+
+
+def _parts(plan: Plan, task: Task) -> list[tuple[range, range]]:
+    """Lanes and configurations that train at once, one part after another."""
+    lanes, configs = len(task.lanes), len(task.configs)
+    if plan.alone or needs_closure(plan.options):
+        return [(range(lane, lane + 1), range(k, k + 1)) for lane in range(lanes) for k in range(configs)]
+    most = max(1, _ON_CPU // configs) if plan.device == "cpu" and configs > 1 else lanes
+    return [(range(first, min(first + most, lanes)), range(configs)) for first in range(0, lanes, most)]
 
 
 def _train_smaller(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
@@ -250,7 +260,7 @@ def _train_stack(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
         if work.progress is not None:
             work.progress("training", work.part * each + min(steps, each), work.parts * each)
 
-    told, teller = len(trainer.best.curve), Teller(task.options.epochs)
+    told, teller = len(trainer.best.curve), Teller(max(task.epochs))
 
     def epoch_over() -> None:
         nonlocal saved, told
@@ -264,6 +274,8 @@ def _train_stack(plan: Plan, task: Task, work: _Work) -> list[Outcome]:
                 shutil.copyfile(path, path.with_name(path.name.replace("state", f"epoch-{trainer.epoch:03d}", 1)))
 
     trainer.run(tell, epoch_over)
+    if path is not None and work.parts > 1:  # the parts after it may be long
+        save_state(trainer, path)
     tell(each)
     return trainer.best.outcomes()
 

@@ -107,7 +107,7 @@ class Options:
 
 
 # What the networks of one stack may differ in.
-VARIED = ("dropout", "l1", "l2", "learning_rate")
+VARIED = ("dropout", "l1", "l2", "learning_rate", "epochs")
 # Settings that may be None, for which a config file, which knows no None, says "off".
 _MAY_BE_OFF = ("patience", "clip", "scheduler", "warm_start")
 KEYS = tuple(one.name for one in dataclasses.fields(Options))

@@ -34,6 +34,7 @@ def save_state(trainer: Trainer, path: Path) -> None:
         "epoch": trainer.epoch,
         "steps": trainer.steps,
         "lanes": trainer.lanes,
+        "configs": trainer.configs,
         "best": trainer.best.memory(),
         "units": units,
     }
@@ -53,7 +54,8 @@ def resume(trainer: Trainer, path: Path) -> bool:
         if not note["lanes"]:  # every model had stopped
             trainer.lanes, trainer.epoch, trainer.steps = [], note["epoch"], note["steps"]
             return True
-        trainer.go_on(note["lanes"], note["epoch"], note["steps"], [unit["models"] for unit in note["units"]])
+        groups = [unit["models"] for unit in note["units"]]
+        trainer.go_on(note["lanes"], note["configs"], note["epoch"], note["steps"], groups)
         put(trainer.stack, range(trainer.stack.count), _below(tensors, _STACK))
         for k, unit in enumerate(trainer.units):
             unit.restore(_below(tensors, f"{_UNIT}{k}/"), note["units"][k])

@@ -53,10 +53,15 @@ def tell_failed(failed: Sequence[str], models: int) -> None:
     warnings.warn(f"{failed[0]} {them} nothing. {_HELP}", stacklevel=2)
 
 
+def has_learnt(jobs: Sequence[bt.FitJob], found: Sequence[Fitted]) -> bool:
+    """Whether anything of use was learnt in one of several folds; a single one has been warned of."""
+    return len(jobs) < 2 or any(one.members for one in found)
+
+
 def check_learnt(jobs: Sequence[bt.FitJob], found: Sequence[Sequence[Fitted]]) -> None:
-    """Raise SignalError if nothing of use was learnt in any of several folds; a single one has been warned of."""
+    """Raise SignalError unless the network, or one of several, `has_learnt`."""
     every = [one for fold in found for one in fold]
-    if len(jobs) < 2 or any(one.members for one in every):
+    if has_learnt(jobs, every):
         return
     notes = [row["note"] for one in every for row in one.curve if row["note"]]
     note = notes[0] if notes else "what is watched was no number"

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backtester.cross_section import centred_ranks
 from signals.losses import Loss
 from signals.networks import Shape, Stack, build, penalized, put
 from signals.training.best import Best
@@ -22,7 +21,7 @@ from signals.training.frozen import learning, statistics, still
 from signals.training.gradients import clip, penalize, penalty
 from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
 from signals.training.options import Options
-from signals.training.watch import mean_rank_ic
+from signals.training.watch import mean_rank_ic, watched_cells
 
 # Values held in one layer while the watched sessions are scored.
 _AT_ONCE = 1 << 22
@@ -36,6 +35,7 @@ class Config(NamedTuple):
     l1: float
     l2: float
     learning_rate: float
+    epochs: int | None = None  # None: those of the options
 
 
 class Task(NamedTuple):
@@ -53,6 +53,11 @@ class Task(NamedTuple):
     device: str
     start: dict[str, Tensor] | None = None  # (M, ...) weights to begin with; None: new ones
 
+    @property
+    def epochs(self) -> list[int]:
+        """Of each configuration, at most."""
+        return [self.options.epochs if one.epochs is None else one.epochs for one in self.configs]
+
 
 class Trainer:
     """Trains the models of a task.
@@ -65,6 +70,7 @@ class Trainer:
         epoch: epochs done.
         steps: steps done, those of the longest lane.
         lanes: those that still train, by their number in the task.
+        configs: likewise; every lane that still trains trains them all.
         stack: their networks.
         units: their optimizers.
     """
@@ -78,24 +84,28 @@ class Trainer:
 
     def begin(self) -> None:
         """Everything as before the first epoch."""
-        self.go_on(list(range(len(self.task.lanes))), 0, 0)
+        self.go_on(list(range(len(self.task.lanes))), list(range(len(self.task.configs))), 0, 0)
         if self.task.start is not None:
             put(self.stack, range(self.stack.count), self.task.start)
-        self.best = Best(self.stack.count, self.stack.state(), self.task.options)
+        epochs = self.task.epochs * len(self.task.lanes)
+        self.best = Best(self.stack.count, self.stack.state(), self.task.options, epochs)
 
-    def go_on(self, lanes: list[int], epoch: int, steps: int, groups: list[list[int]] | None = None) -> None:
+    def go_on(
+        self, lanes: list[int], configs: list[int], epoch: int, steps: int, groups: list[list[int]] | None = None
+    ) -> None:
         """A new stack for these lanes, after so many epochs and steps; weights and optimizers are to be put in.
 
         Args:
             lanes: those that still train.
+            configs: likewise, of each lane.
             epoch: epochs done.
             steps: steps done.
             groups: places of the models that share an optimizer; None: as in the beginning.
         """
-        self.lanes, self.epoch, self.steps = lanes, epoch, steps
+        self.lanes, self.configs, self.epoch, self.steps = lanes, configs, epoch, steps
         self.stack = self._new_stack()
         self._ready()
-        rates = [one.learning_rate for one in self.task.configs]
+        rates = [one.learning_rate for one in self._training]
         self.units = [
             Unit(self._parameters, models, rates[models[0] % len(rates)], self.task.options)
             for models in groups or self._groups()
@@ -105,7 +115,7 @@ class Trainer:
     @property
     def most_steps(self) -> int:
         """Steps of the whole training, if no lane stops early."""
-        return self.task.options.epochs * max(self._epoch_steps(lane) for lane in self.task.lanes)
+        return max(self.task.epochs) * max(self._epoch_steps(lane) for lane in self.task.lanes)
 
     def run(
         self, tell: Callable[[int], None] = lambda steps: None, epoch_over: Callable[[], None] = lambda: None
@@ -118,7 +128,7 @@ class Trainer:
         """
         hold_memory(self.task.device)
         with side_stream(self.task.device):
-            while self.lanes and self.epoch < self.task.options.epochs:
+            while self.lanes:
                 self._draw_order()
                 self._train_epoch(tell)
                 losses = self._losses()
@@ -247,53 +257,55 @@ class Trainer:
     @torch.no_grad()
     def _watch(self) -> tuple[list[float], list[float]] | None:
         """Loss and mean rank IC of every model on its watched sessions; None if there are none."""
-        if self._valid is None:
+        if self._watched is None:
             return None
+        valid, label_ranks = self._watched
         self.stack.eval()
         symbols = self.task.store.symbols
         outputs = []
         step = max(1, _AT_ONCE // (len(self._model_steps) * symbols * 64))
-        for cells in torch.split(self._valid, step, dim=1):  # (lanes, sessions, N)
+        for cells in torch.split(valid, step, dim=1):  # (lanes, sessions, N)
             cells = cells.flatten(1)
             with precise(self.task.options.precision, self.task.device):
                 outputs.append(self.stack(self._inputs(cells.clamp(min=0)), self._step).float())
         output = torch.cat(outputs, dim=1)  # (M, V*N, O)
-        cells = self._valid.flatten(1)
+        cells = valid.flatten(1)
         holds = self._by_model(cells != NONE)
         label = self._by_model(self.task.store.labels(cells.clamp(min=0)) / self._label_unit)
         losses = self._compute(output, label, holds.float())
         score = self._as_sessions(self.task.loss.score(output))  # (M, V, N)
-        ic = mean_rank_ic(score, self._by_model(self._valid_ranks), self._as_sessions(holds))
+        ic = mean_rank_ic(score, self._by_model(label_ranks), self._as_sessions(holds))
         return [float(one) for one in losses.tolist()], [float(one) for one in ic.tolist()]
 
     def _end_epoch(self, losses: list[float], watched: tuple[list[float], list[float]] | None) -> None:
         """Note the epoch, keep what is best, move the schedules on, and let go of lanes that have stopped."""
-        configs = len(self.task.configs)
-        models = [lane * configs + config for lane in self.lanes for config in range(configs)]
+        models = [lane * len(self.task.configs) + config for lane in self.lanes for config in self.configs]
         self.best.note(self.epoch, models, losses, watched, self.stack.state())
         values = losses if watched is None else watched[0]
         for unit in self.units:
             unit.end_epoch(float(np.mean([values[k] for k in unit.models])))
         if self.task.options.scheduler is not None:
             self._graphs.forget()  # they repeat the rates that they were recorded with
-        stopped = [all(self.best.stopped[m] for m in self._models_of(lane)) for lane in self.lanes]
-        if all(stopped):
+        over = np.array([self.best.stopped[model] for model in models]).reshape(len(self.lanes), len(self.configs))
+        lanes, configs = (np.flatnonzero(~over.all(axis=axis)) for axis in (1, 0))
+        if over.all():
             self.lanes = []
-        elif 4 * sum(stopped) >= len(stopped) and any(stopped):
-            self._keep([k for k, over in enumerate(stopped) if not over])
+        elif 4 * len(lanes) * len(configs) <= 3 * over.size:
+            self._keep(lanes.tolist(), configs.tolist())
 
-    # Lanes and their places in the stack.
+    # Lanes and configurations, and their places in the stack.
 
-    def _models_of(self, lane: int) -> range:
-        configs = len(self.task.configs)
-        return range(lane * configs, (lane + 1) * configs)
+    @property
+    def _training(self) -> list[Config]:
+        """The configurations that still train."""
+        return [self.task.configs[config] for config in self.configs]
 
-    def _keep(self, places: list[int]) -> None:
-        """Go on with the lanes at these places of the stack alone."""
-        configs = len(self.task.configs)
-        kept = [place * configs + config for place in places for config in range(configs)]
+    def _keep(self, lanes: list[int], configs: list[int]) -> None:
+        """Go on with the lanes and the configurations at these places of the stack alone."""
+        kept = [lane * len(self.configs) + config for lane in lanes for config in configs]
         state = self.stack.models(kept)
-        self.lanes = [self.lanes[place] for place in places]
+        self.lanes = [self.lanes[place] for place in lanes]
+        self.configs = [self.configs[place] for place in configs]
         self.stack = self._new_stack()
         put(self.stack, range(len(kept)), state)
         self._ready()
@@ -311,7 +323,7 @@ class Trainer:
     def _new_stack(self) -> Stack:
         """A stack for the lanes that still train."""
         seeds = [self.task.lanes[k].seed for k in self.lanes]
-        configs = self.task.configs
+        configs = self._training
         # All configurations draw as the first would, so that one drops the same trained here and by itself.
         stack = build(self.task.shape, len(seeds), seeds, [one.dropout for one in configs], [0] * len(configs))
         return stack.to(self.task.device)
@@ -324,7 +336,7 @@ class Trainer:
 
     def _groups(self) -> list[list[int]]:
         """Places of models that share an optimizer: of one rate, in neighbouring lanes with equally many steps."""
-        configs = self.task.configs
+        configs = self._training
         rates = [one.learning_rate for one in configs]
         steps = [self._epoch_steps(self.task.lanes[lane]) for lane in self.lanes]
         each = range(len(self.lanes))
@@ -341,7 +353,7 @@ class Trainer:
         return math.ceil(samples / self.task.options.batch)
 
     def _unit_steps(self, unit: Unit) -> int:
-        return self._steps[unit.models[0] // len(self.task.configs)]
+        return self._steps[unit.models[0] // len(self.configs)]
 
     def _place_lanes(self) -> None:
         """Everything that stands in the order of the lanes in the stack, on the device."""
@@ -352,20 +364,10 @@ class Trainer:
         self._place_steps(lanes)
         self._scaler = Scaler([lane.scale for lane in lanes], task.store.is_sequence, device)
         self._label_unit = torch.tensor([[lane.unit] for lane in lanes], dtype=torch.float32, device=device)
-        repeated = task.configs * len(lanes)
+        repeated = self._training * len(lanes)
         penalties = ([one.l1 for one in repeated], [one.l2 for one in repeated])
         self._l1, self._l2 = (torch.tensor(each, device=device) if any(each) else None for each in penalties)
-        self._valid = None
-        sessions = max(len(lane.valid) for lane in lanes)
-        if sessions:
-            cells = np.full((len(lanes), sessions, task.store.symbols), NONE)
-            for k, lane in enumerate(lanes):
-                cells[k, : len(lane.valid)] = lane.valid
-            self._valid = torch.from_numpy(cells).to(device)
-            label = task.store.labels(self._valid.clamp(min=0)).double().cpu().numpy()
-            ranks = centred_ranks(np.where(cells == NONE, np.nan, label).reshape(-1, task.store.symbols))
-            filled = torch.from_numpy(np.nan_to_num(ranks).astype(np.float32).reshape(cells.shape))
-            self._valid_ranks = filled.to(device)
+        self._watched = watched_cells(task.store, lanes, device)
 
     def _place_steps(self, lanes: list[Lane]) -> None:
         """What counts the steps of an epoch, on the device; every epoch of a lane has equally many."""
@@ -383,7 +385,7 @@ class Trainer:
 
     def _by_model(self, values: Tensor) -> Tensor:
         """Values of the lanes (lanes, ...) as those of the models (M, ...)."""
-        return values.repeat_interleave(len(self.task.configs), dim=0)
+        return values.repeat_interleave(len(self.configs), dim=0)
 
     def _may_record(self) -> bool:
         """Whether a step can be recorded as a CUDA graph: all that it reads, writes and repeats is on the device."""
