@@ -122,3 +122,10 @@ def test_careful_settings_flatter_nothing() -> None:
     stocks = ("AMC", "GME")
     for chosen in (careful(), careful(commission_bps=0, commission_min=1)):
         assert flattering(chosen, symbols=stocks, gross=2.0) == []
+
+
+@pytest.mark.parametrize("key", ["scores", "scores_file"])
+def test_scores_that_know_the_future_are_told_first(key):
+    told = flattering({key: {"not_causal": True}})
+    assert "no track record" in told[0]
+    assert "no track record" not in " ".join(flattering({key: {}}))

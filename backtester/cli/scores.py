@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """A file of scores: its values as dates by symbols, a pair that is not there NaN, and the hash of its bytes."""
+    """A file of scores: its values as dates by symbols, a pair that is not there NaN, and the hash of its bytes.
+
+    ``not_causal``: whether they know what came after them, as far as the file says.
+    """
 
     file: Path
     values: pd.DataFrame
     sha256: str
+    not_causal: bool = False
 
     def fit(self, panel: Panel) -> tuple[pd.DataFrame, list[str]]:
         """The scores without those that lie outside the panel, and a line for the reader if there are any.
@@ -65,7 +69,7 @@ def read_scores(file: Path) -> Scores:
         DataError: the file cannot be read, misses a column, or holds a pair twice.
     """
     found = read_long(file)
-    return Scores(file, found.scores, found.sha256)
+    return Scores(file, found.scores, found.sha256, bool((found.note.get("origin") or {}).get("not_causal")))
 
 
 def _count(number: int, noun: str) -> str:

@@ -31,6 +31,8 @@ def flattering(
     """
     costs, risk, execution = settings.get("costs"), settings.get("risk"), settings.get("execution") or {}
     found = []
+    if any((settings.get(key) or {}).get("not_causal") for key in ("scores", "scores_file")):
+        found.append("the scores know what came after them (combinatorial cross-validation): this is no track record")
     if execution.get("fill") == "same_close":
         found.append("fills at the price it was decided on")
     if execution.get("size_at") == "fill":
