@@ -25,7 +25,7 @@ import floor
 import make_env
 import markets
 import numpy as np
-from table import rows_of, section_of, to_markdown, with_section
+from table import NETWORKS, VARIANTS, rows_of, section_of, to_markdown, with_section
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "latest.json"
@@ -162,8 +162,12 @@ def main() -> int:
     page = to_markdown(report, rows)
     print(page)
     if not options.quick:
-        networks = section_of(PAGE.read_text()) if PAGE.is_file() else ""  # written by networks.py
-        PAGE.write_text(with_section(page, networks) if networks else page + "\n")
+        before = PAGE.read_text() if PAGE.is_file() else ""
+        page += "\n"
+        for heading in (NETWORKS, VARIANTS):
+            kept = section_of(before, heading)
+            page = with_section(page, kept) if kept else page
+        PAGE.write_text(page)
     return 0 if options.quick or all(row.reached is not False for row in rows) else 1
 
 

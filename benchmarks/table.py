@@ -8,7 +8,8 @@ from ingest import BARS
 
 Report = dict[str, Any]
 IMPORTS = {"parquet": "Parquet", "csv": "CSV"}
-NETWORKS = "## Networks"  # the section that networks.py writes
+# Sections that other scripts write.
+NETWORKS, VARIANTS = "## Networks", "## Variants"
 
 
 class Row(NamedTuple):
@@ -161,14 +162,22 @@ def row_line(row: Row) -> str:
 
 
 def with_section(page: str, section: str) -> str:
-    """Return the page with the section of the networks, which is its last, in the place of the one it had."""
-    return page.partition(f"\n{NETWORKS}\n")[0].rstrip() + f"\n\n{section.rstrip()}\n"
+    """Return the page with a section in the place of the one with its heading, or at the end."""
+    heading = section.partition("\n")[0]
+    parts = page.split("\n## ")
+    known = [f"## {part}" for part in parts[1:]]
+    fresh = [section if part.partition("\n")[0] == heading else part for part in known]
+    if section not in fresh:
+        fresh.append(section)
+    return "\n\n".join(part.strip() for part in [parts[0], *fresh]) + "\n"
 
 
-def section_of(page: str) -> str:
-    """Return the section of the networks that a page has; nothing if it has none."""
-    _, heading, rest = page.partition(f"\n{NETWORKS}\n")
-    return heading.strip() + "\n" + rest if heading else ""
+def section_of(page: str, heading: str) -> str:
+    """Return the section of a page with a heading; nothing if it has none."""
+    for part in page.split("\n## ")[1:]:
+        if f"## {part}".partition("\n")[0] == heading:
+            return f"## {part}".strip() + "\n"
+    return ""
 
 
 def _engine_line(name: str, report: Report, difference: float | None) -> str:

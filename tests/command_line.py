@@ -41,6 +41,11 @@ def refused(*arguments: str) -> str:
     return text
 
 
+def run_folders() -> list[Path]:
+    """The folders of the runs; beside them lies the ledger of trials."""
+    return [path for path in Path("runs").iterdir() if path.is_dir()]
+
+
 def only_run() -> Path:
-    (found,) = Path("runs").iterdir()
+    (found,) = run_folders()
     return found

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from command_line import CONFIG, ROOT, call, only_run, refused
+from command_line import CONFIG, ROOT, call, only_run, refused, run_folders
 
 import backtester as bt
 from backtester.cli import demo
@@ -51,7 +51,7 @@ def test_the_saved_config_makes_the_same_run_again() -> None:
 def test_the_same_orders_under_other_settings_are_another_run() -> None:
     call("run", "small.toml")
     call("run", "small.toml", "--set", "risk.max_drawdown=0.99")
-    names = sorted(path.name for path in Path("runs").iterdir())
+    names = sorted(path.name for path in run_folders())
     assert len(names) == 2
     assert names[1].startswith(names[0] + "-")
 
@@ -247,7 +247,7 @@ def test_the_seed_goes_to_a_strategy_that_takes_one() -> None:
             "--set",
             setting,
         )
-    assert len(list(Path("runs").iterdir())) == 2
+    assert len(run_folders()) == 2
 
 
 def test_debug_shows_the_traceback_anywhere_on_the_line() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import CONFIG, call, refused
+from command_line import CONFIG, call, only_run, refused
 from results import empty_result, make_result
 from rich.console import Console
 
@@ -42,7 +42,7 @@ def two_runs() -> list[str]:
 
 def test_a_saved_run_is_reported_as_it_was_printed() -> None:
     printed = call("run", "small.toml").output
-    (folder,) = Path("runs").iterdir()
+    folder = only_run()
     assert call("report", str(folder)).output in printed
 
 

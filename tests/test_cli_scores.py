@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from command_line import CONFIG, call, only_run, refused
+from command_line import CONFIG, call, only_run, refused, run_folders
 
 import backtester as bt
 
@@ -87,7 +87,7 @@ def test_other_scores_are_another_run() -> None:
     frame = pd.read_parquet("scores.parquet")
     frame.assign(score=frame["score"] * 2).to_parquet("scores.parquet")  # the same ranks, so the same orders
     assert "saved to" in run_scores()
-    assert len(list(Path("runs").iterdir())) == 2
+    assert len(run_folders()) == 2
 
 
 def test_scores_that_are_all_nan_are_said() -> None:

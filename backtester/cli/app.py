@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from backtester.cli import data
+from backtester.cli.exporting import export
 from backtester.cli.finding import RUNS
 from backtester.cli.group import Commands
 
@@ -36,6 +37,7 @@ app = typer.Typer(
 new = typer.Typer(help="Files to start from.", no_args_is_help=True)
 app.add_typer(data.app, name="data")
 app.add_typer(new, name="new")
+app.command()(export)
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,11 +68,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a backtest as a config describes it, print its summary and save it."""
+    from backtester.cli.benching import count_run
     from backtester.cli.config import read_config
     from backtester.cli.logged import told_log
     from backtester.cli.output import print_json
     from backtester.cli.progress import progress
-    from backtester.cli.running import check_place, check_runs, make_run, save_run
+    from backtester.cli.running import make_run
+    from backtester.cli.saving import check_place, check_runs, save_run
     from backtester.report import print_summary, summarise
 
     checked = read_config(config, settings or [])
@@ -81,7 +85,7 @@ def run(
     notes: list[str] = []
     try:
         with told_log(), progress() as draw:
-            made = make_run(checked, notes.append, draw)
+            made = count_run(make_run(checked, notes.append, draw), checked, RUNS if out is None else out.parent)
     except KeyboardInterrupt as error:
         kept = checked.checkpoints is not None
         again = "; the same command goes on from what was kept" if kept else ""
@@ -100,23 +104,64 @@ def run(
 
 
 @app.command()
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help=RUN)],
+def bench(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A config file with a section [bench].")],
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help=SET)] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the bench [runs/NAME-bench-HASH].")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another bench at --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the summary of a saved run."""
-    from backtester.cli.finding import dataset_of, find_run, tell_damage
+    """Run signal variants side by side, and say which differences are real."""
+    from backtester.cli.benching import check_bench_place, make_bench, save_bench
+    from backtester.cli.logged import told_log
     from backtester.cli.output import print_json
-    from backtester.report import print_summary, summarise
-    from backtester.result import Result
+    from backtester.cli.progress import progress
+    from backtester.cli.saving import check_runs
+    from backtester.cli.variants import read_bench
+    from backtester.report.leaderboard import print_bench
 
-    folder = find_run(run)
-    result = Result.load(folder)
-    tell_damage([folder])
-    if as_json:
-        print_json({"folder": str(folder), **summarise(result)})
+    checked = read_bench(config, settings or [])
+    if out is not None:
+        check_bench_place(out, overwrite)
     else:
-        print_summary(result, dataset=dataset_of(folder))
+        check_runs(RUNS)
+    ledger = RUNS if out is None else out.parent
+    notes: list[str] = []
+    try:
+        with told_log(), progress() as draw:
+            made = make_bench(checked, ledger, notes.append, draw)
+    except KeyboardInterrupt as error:
+        typer.secho("Interrupted; the same command goes on from what was trained.", fg="yellow", err=True)
+        raise typer.Exit(130) from error
+    finally:
+        for line in notes:
+            typer.secho(f"Note: {line}\n", fg="yellow", err=as_json)
+    folder, is_new = save_bench(made, checked, RUNS, out, overwrite)
+    if as_json:
+        print_json({"folder": str(folder), "new": is_new, **made.facts})
+        return
+    print_bench(made.facts)
+    where = f"saved to {folder}" if is_new else f"the same bench is in {folder} already"
+    typer.echo(f"\n{where}; its page is {folder / 'report.html'}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help=RUN)],
+    png: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the charts as PNG too, into this folder.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the summary of a saved run or bench, and draw its page again."""
+    from backtester.cli.finding import find_bench
+    from backtester.cli.reporting import report_bench, report_run
+
+    folder = find_bench(run)
+    if folder is not None:
+        report_bench(folder, png, as_json)
+    else:
+        report_run(run, png, as_json)
 
 
 @app.command()
@@ -124,7 +169,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help=RUN)],
     as_json: AsJson = False,
 ) -> None:
-    """Show saved runs side by side: figures, settings that differ, and how alike their curves are."""
+    """Show saved runs side by side: figures, settings that differ, and which differences are real."""
     from backtester.cli.finding import load_runs
     from backtester.cli.output import print_json
     from backtester.report.compare import compare, print_comparison
@@ -156,16 +201,19 @@ def list_(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of runs.", show_default=True)] = RUNS,
     as_json: AsJson = False,
 ) -> None:
-    """List the runs in a folder with their main figures, the newest last."""
-    from backtester.cli.listing import list_runs, print_runs
+    """List the runs and benches in a folder with their main figures, the newest last."""
+    from backtester.cli.listing import list_benches, list_runs, print_benches, print_runs
     from backtester.cli.output import print_json
 
-    rows = list_runs(folder)
+    rows, benches = list_runs(folder), list_benches(folder)
     if as_json:
-        print_json(rows)
-    elif rows:
+        print_json([*rows, *benches])
+        return
+    if rows:
         print_runs(rows)
-    else:
+    if benches:
+        print_benches(benches, after=bool(rows))
+    if not rows and not benches:
         typer.echo(f"no runs in {folder}")
 
 

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from backtester.cli.places import Places, relative
@@ -42,7 +43,8 @@ __all__ = [
     "read_config",
 ]
 
-SECTIONS = ("data", "signal", "folds", "strategy", "scores", "costs", "risk", "execution", "run")
+BENCH = "bench"
+SECTIONS = ("data", "signal", "folds", "strategy", "scores", "costs", "risk", "execution", "run", BENCH)
 _BENCHMARK_FILES = (".parquet", ".csv", ".csv.gz", ".csv.zip")
 _MAY_BE_OFF = ("signal", "folds", "scores", "costs", "risk")
 
@@ -63,6 +65,7 @@ class Config:
     places: Places
     written: Mapping[str, Any]  # the sections as they were written
     notes: tuple[str, ...] = ()  # for the reader: what the command line has dropped
+    bench: Mapping[str, Any] | None = None  # [bench] as it was written, for `bench` alone
 
     @property
     def name(self) -> str:
@@ -153,20 +156,28 @@ class Config:
         return {key: self.places.of_arguments((section, key), value, folder) for key, value in told.arguments.items()}
 
 
-def read_config(file: Path, settings: Sequence[str] = ()) -> Config:
+def read_config(
+    file: Path, settings: Sequence[str] = (), changes: Mapping[tuple[str, ...], Any] = MappingProxyType({})
+) -> Config:
     """Read and check a config file.
 
     Args:
         file: the TOML file.
         settings: ``section.key=value`` each, replacing what the file says; values are TOML, or text without quotes.
+        changes: keys with their values, such as ``("signal", "hidden")``, replacing what both say.
 
     Raises:
         ConfigError: the file is missing or no TOML, or something in it is unknown, missing or wrong.
     """
-    return parse_config(_read(file), file, settings)
+    return parse_config(_read(file), file, settings, changes)
 
 
-def parse_config(text: str, file: Path, settings: Sequence[str] = ()) -> Config:
+def parse_config(
+    text: str,
+    file: Path,
+    settings: Sequence[str] = (),
+    changes: Mapping[tuple[str, ...], Any] = MappingProxyType({}),
+) -> Config:
     """Check the text of a config, as :func:`read_config` does with that of a file; ``file`` is what messages name."""
     try:
         data = tomllib.loads(text)
@@ -180,8 +191,13 @@ def parse_config(text: str, file: Path, settings: Sequence[str] = ()) -> Config:
         for note in _drop_arguments(data, section, [value for keys, value, _ in parsed if keys == (section, "class")])
     ]
     for keys, value, setting in parsed:
-        places.add(keys, _replace(data, keys, value, setting))
-    return dataclasses.replace(_check(data, places), notes=tuple(notes))
+        places.add(keys, _replace(data, keys, value, f"--set {setting}"))
+    bench = data.pop(BENCH, None)
+    for section in ("strategy", "signal"):
+        _drop_arguments(data, section, [value for keys, value in changes.items() if keys == (section, "class")])
+    for keys, value in changes.items():
+        _replace(data, keys, value, ".".join(keys))
+    return dataclasses.replace(_check(data, places), notes=tuple(notes), bench=bench)
 
 
 def is_file_class(name: str) -> bool:
@@ -220,7 +236,7 @@ def _replace(data: dict[str, Any], keys: tuple[str, ...], value: Any, setting: s
             made = min(made, depth)
         inner = table[key]
         if not isinstance(inner, dict):
-            raise ConfigError(f"--set {setting}: {key} is {inner!r}, which has no keys.")
+            raise ConfigError(f"{setting}: {key} is {inner!r}, which has no keys.")
         table = inner
     table[keys[-1]] = value
     return made

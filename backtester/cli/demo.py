@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from backtester.cli.benching import count_run
 from backtester.cli.config import parse_config
 from backtester.cli.logged import told_log
 from backtester.cli.progress import progress
-from backtester.cli.running import check_runs, run_config, save_run
+from backtester.cli.running import make_run
+from backtester.cli.saving import check_runs, save_run
 
 if TYPE_CHECKING:
     from backtester.result import Result
@@ -98,8 +100,9 @@ def run_demo(seed: int, runs: Path, console: Console) -> list[Result]:
         text = _CONFIG.format(**sizes, seed=seed, signal=signal.strip(), name=name)
         config = parse_config(text, Path(f"{name}.toml"))
         with told_log(), progress() as draw:
-            result = run_config(config, progress=draw)
-        folder, is_new = save_run(result, runs, config=config)
+            made = count_run(make_run(config, progress=draw), config, runs, "demo")
+        result = made.result
+        folder, is_new = save_run(made, runs, config=config)
         if not results:
             console.print()
             print_summary(result, console)

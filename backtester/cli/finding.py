@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from backtester.result import Result
 
 RUNS = Path("runs")
+BENCH = "bench.json"
 _FILE, _FIGURES = "run.json", "metrics.json"
 _LISTED = 5
 
@@ -50,6 +51,22 @@ def find_run(written: Path, runs: Path = RUNS) -> Path:
     raise RunError(f"There is no run {written} in {inside}.{hint}")
 
 
+def find_bench(written: Path, runs: Path = RUNS) -> Path | None:
+    """The folder of a bench by its path, its name in `runs`, or the beginning of one; None if there is none."""
+    for folder in (written, runs / written):
+        if (folder / BENCH).is_file():
+            return folder
+    inside = written.parent if written.parent != Path() else runs
+    begun = [name for name in bench_names(inside) if name.startswith(written.name)]
+    others = [name for name in run_names(inside) if name.startswith(written.name)]
+    return inside / begun[0] if len(begun) == 1 and not others else None
+
+
+def bench_names(folder: Path) -> list[str]:
+    """The names of the benches in a folder, the newest last."""
+    return _named(folder, BENCH)
+
+
 def damage(folder: Path) -> str:
     """What is wrong with the figures that a run's folder keeps for other programs; "" if nothing is."""
     try:
@@ -81,10 +98,15 @@ def dataset_of(folder: Path) -> str:
 
 def run_names(folder: Path) -> list[str]:
     """The names of the runs in a folder, the newest last."""
+    return _named(folder, _FILE)
+
+
+def _named(folder: Path, file: str) -> list[str]:
+    """The names of the folders inside one that hold a file, the newest last."""
     if not folder.is_dir():
         return []
-    runs = [path for path in folder.iterdir() if (path / _FILE).is_file() and not path.name.startswith(".")]
-    return [path.name for path in sorted(runs, key=lambda path: ((path / _FILE).stat().st_mtime, path.name))]
+    found = [path for path in folder.iterdir() if (path / file).is_file() and not path.name.startswith(".")]
+    return [path.name for path in sorted(found, key=lambda path: ((path / file).stat().st_mtime, path.name))]
 
 
 def load_runs(written: list[Path]) -> tuple[list[Result], list[str]]:

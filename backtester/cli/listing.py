@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from backtester.cli.finding import damage, run_names
+from backtester.cli.finding import BENCH, bench_names, damage, run_names
 from backtester.errors import RunError, did_you_mean
 from backtester.report import layout
 from backtester.report import words as w
@@ -44,6 +44,44 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         hint = did_you_mean(folder.name, near)
         raise RunError(f"There is no folder {folder}.{hint} Runs are written to runs/ unless --out says otherwise.")
     return [_row(folder / name) for name in run_names(folder)]
+
+
+def list_benches(folder: Path) -> list[dict[str, Any]]:
+    """The benches in a folder, the newest last.
+
+    A dict a bench: ``bench`` (the name), ``folder``, ``made`` (when, local time), ``damaged`` (whether it cannot be
+    read), ``variants`` (how many ran), ``winner`` and ``sharpe``, its net Sharpe ratio.
+    """
+    return [_bench_row(folder / name) for name in bench_names(folder)]
+
+
+def _bench_row(bench: Path) -> dict[str, Any]:
+    made = datetime.fromtimestamp((bench / BENCH).stat().st_mtime).isoformat(" ", "minutes")
+    row = {"bench": bench.name, "folder": str(bench), "made": made, "damaged": False}
+    try:
+        facts = json.loads((bench / BENCH).read_text(encoding="utf-8"))
+        ran = [one for one in facts["entries"] if one["role"] == "variant" and one["figures"]]
+        winner = next(one for one in ran if one["name"] == facts["winner"])
+        sharpe = winner["figures"]["net"]["sharpe"]["value"]
+        return {**row, "variants": len(ran), "winner": winner["name"], "sharpe": sharpe}
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return {**row, "damaged": True, "variants": None, "winner": None, "sharpe": None}
+
+
+def print_benches(rows: list[dict[str, Any]], console: Console | None = None, after: bool = False) -> None:
+    """Print what :func:`list_benches` found; ``after``: whether runs stand above."""
+    console = console or Console()
+    header: tuple[str, ...] = ("bench", "variants", "Sharpe", "made")
+    cells: list[tuple[str, ...]] = [
+        (row["bench"], w.count(row["variants"]), w.plain(row["sharpe"]), row["made"]) for row in rows
+    ]
+    if layout.table_width(header, cells) > console.width:
+        header, cells = header[:3], [cell[:3] for cell in cells]
+    lines = layout.table(header, cells, 1)
+    first = [Text("")] if after else []
+    for line in [*first, *lines]:
+        line.overflow = "fold"
+        console.print(line)
 
 
 def print_runs(rows: list[dict[str, Any]], console: Console | None = None) -> None:

@@ -1,10 +1,8 @@
-"""From a checked config to a finished run on disk."""
+"""From a checked config to a finished run."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,9 +15,8 @@ from backtester.cli.progress import Progress
 from backtester.cli.scores import read_scores
 from backtester.cli.sections import SignalSection, StrategySection
 from backtester.cli.settings import named_symbols
-from backtester.cli.toml import to_toml
 from backtester.cli.warned import told_warnings
-from backtester.errors import BacktesterError, RunError, StrategyError, did_you_mean
+from backtester.errors import BacktesterError, StrategyError, did_you_mean
 
 if TYPE_CHECKING:
     from backtester.folds import Fold
@@ -31,15 +28,18 @@ if TYPE_CHECKING:
 
 CONFIG = "config.toml"
 SCORES = "scores.parquet"
+STUDY = "study.json"
+PAGE = "report.html"
 
 Tell = Callable[[str], object]
 
 
 class Made(NamedTuple):
-    """A finished run, and the scores that a signal made for it beforehand."""
+    """A finished run, the scores that a signal made for it beforehand, and what there is to know of both."""
 
     result: Result
     scores: Scores | None
+    study: dict[str, Any] | None = None  # as `backtester.research.study.run_study` has it
 
 
 def run_config(config: Config, tell: Tell | None = None, progress: Progress | None = None) -> Result:
@@ -65,21 +65,24 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             named by line.
     """
     import backtester as bt
+    from backtester.research.study import run_study
 
-    tell = tell or _silent
+    tell = tell or silent
     strategy = load_strategy(config)  # the quickest to fail comes first
     signal = None if config.signal is None else load_signal(config)
     given = None if config.scores is None else read_scores(config.path("scores"))
     panel, planted = load_data(config)
     options: dict[str, Any] = {"scores": planted if signal is None else None}
     extra: dict[str, Any] = _preset(config)
-    notes = [*config.notes, *_strangers(config, panel)]
+    notes = [*config.notes, *strangers(config, panel)]
     made = None
     if given is not None:
         options["scores"], left_out = given.fit(panel)
         notes += left_out
         known = int(options["scores"].notna().to_numpy().sum())
         extra["scores_file"] = {"name": given.file.name, "sha256": given.sha256, "known": known}
+        if given.not_causal:
+            extra["scores_file"]["not_causal"] = True
     if config.data.synthetic is None:
         extra["data_check"] = noted.data_check(config.path("data"))
     for line in notes:
@@ -116,13 +119,22 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
             raise StrategyError(f"{error} {hint}") from error
         raise
     scores = options["scores"] if result.scores is None else result.scores
+    signal_name = "" if config.signal is None else Path(config.signal.class_name).name  # the same from every folder
+    source = signal_name if given is None else given.file.name
+    horizon = 1 if signal is None else signal.horizon
     if scores is not None:
-        signal_name = "" if config.signal is None else Path(config.signal.class_name).name  # the same from every folder
-        name = signal_name if given is None else given.file.name
-        extra["signal_quality"] = noted.signal_quality(
-            panel, scores, 1 if signal is None else signal.horizon, config.execution.fill, name
-        )
-    return Made(dataclasses.replace(result, settings=result.settings | extra) if extra else result, made)
+        extra["signal_quality"] = noted.signal_quality(panel, scores, horizon, config.execution.fill, source)
+    if extra:
+        result = dataclasses.replace(result, settings=result.settings | extra)
+    study = run_study(
+        result,
+        scores,
+        horizon=horizon,
+        fill=config.execution.fill,
+        source=source,
+        predicts=None if signal is None else signal.predicts,
+    )
+    return Made(result, made, study)
 
 
 def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Progress | None) -> Scores:
@@ -201,7 +213,7 @@ def _preset(config: Config) -> dict[str, Any]:
     return {"costs_preset": table["preset"]} if isinstance(table, dict) and "preset" in table else {}
 
 
-def _seed(config: Config) -> int | None:
+def signal_seed(config: Config) -> int | None:
     """The seed for a signal: that of the run, unless the signal has one of its own."""
     own = config.signal is not None and "seed" in config.signal.arguments
     return None if own else config.run.seed
@@ -211,7 +223,7 @@ def _options(config: Config) -> dict[str, Any]:
     """What the config says of how its signal learns, as keywords of `bt.walk_forward` and `bt.run`."""
     assert config.signal is not None
     return {
-        "seed": _seed(config),
+        "seed": signal_seed(config),
         "checkpoints": config.checkpoints,
         "every_epoch": config.signal.every_epoch,
         "tensorboard": config.tensorboard,
@@ -227,7 +239,7 @@ def _online(config: Config, panel: Panel, plan: list[Fold]) -> str:
     return f"{config.signal.class_name}: asked session by session, {how}, {first} to {last}."
 
 
-def _silent(line: str) -> None:
+def silent(line: str) -> None:
     """Tell nobody."""
 
 
@@ -242,7 +254,7 @@ def _trained(name: str, scores: Scores) -> str:
     return f"{name}: {how}, {scores.known:,} scores{span}."
 
 
-def _strangers(config: Config, panel: Panel) -> list[str]:
+def strangers(config: Config, panel: Panel) -> list[str]:
     """Lines about files of costs with symbols that the panel does not have.
 
     Raises:
@@ -297,89 +309,3 @@ def _cut(config: Config, panel: Panel) -> Panel:
     too_late = start is not None and start > panel.dates[-1].item()
     with placed(config, ("data", "start" if end is None or too_late else "end")):
         return panel.between(start, end)
-
-
-def check_place(out: Path, overwrite: bool = False) -> None:
-    """Fail before the run rather than after it, where a folder could not take one anyway.
-
-    Raises:
-        RunError: the folder is a file, holds a run that may not be replaced or something that is no run, or cannot be
-            made.
-    """
-    if out.is_dir():
-        if (out / "run.json").is_file():
-            if not overwrite:
-                raise RunError(f"{out} holds a run already. Choose another folder, or replace it with --overwrite.")
-        elif any(out.iterdir()):
-            raise RunError(f"{out} holds no run, so it is not written to. Choose another folder.")
-    elif os.path.lexists(out):
-        raise RunError(f"{out} is no folder, so no run can be written there. Choose another place.")
-    check_runs(out.absolute().parent)
-
-
-def check_runs(folder: Path) -> None:
-    """Fail before a run, where its folder could not be made inside this one.
-
-    Raises:
-        RunError: it is no folder and cannot become one, or may not be written to.
-    """
-    there = folder.absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise RunError(f"No run can be written to {folder}: {there} is no folder. Choose another place.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise RunError(f"No run can be written to {folder}: {there} may not be written to. Choose another place.")
-
-
-def save_run(
-    made: Made | Result,
-    runs: Path,
-    *,
-    out: Path | None = None,
-    overwrite: bool = False,
-    config: Config | None = None,
-) -> tuple[Path, bool]:
-    """Save a run, unless the same one is there already.
-
-    Args:
-        made: the run; the scores that a signal made for it are kept as ``scores.parquet``.
-        runs: the folder of runs; the run gets a folder there named after it and its content hash.
-        out: the run's own folder, in place of one in `runs`.
-        overwrite: whether another run that stands at `out` may be replaced.
-        config: written beside it as ``config.toml``, with defaults spelt out, but for arguments of classes (they
-            stand in ``run.json``), and paths from its new place.
-
-    Returns:
-        The folder, and whether it is new.
-
-    Raises:
-        RunError: the folder holds something else, or cannot be written.
-    """
-    result, scores = made if isinstance(made, Made) else (made, None)
-    if out is None:
-        out = runs / f"{_file_name(result.name)}-{result.content_hash[:8]}"
-        if out.exists() and not _holds(out, result):  # the same orders, made under other settings
-            out = out.with_name(f"{out.name}-{result.record_hash[:8]}")
-    if _holds(out, result):
-        return out, False
-    extra: dict[str, Any] = {} if config is None else {CONFIG: to_toml(config.resolved(out.absolute()))}
-    if scores is not None:
-        extra[SCORES] = scores.to_parquet
-    result.save(out, overwrite=overwrite, extra=extra)
-    return out, True
-
-
-def _holds(folder: Path, result: Result) -> bool:
-    """Whether a folder holds this very run, by its name and hashes."""
-    try:
-        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        hashes = found["hashes"]
-        return (hashes["content"], hashes["record"]) == (result.content_hash, result.record_hash)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _file_name(name: str) -> str:
-    """A name without what a file system may refuse."""
-    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(".-") or "run"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from backtester.report import layout, notes
 from backtester.report import words as w
 from backtester.report.differing import differing
 from backtester.report.facts import summarise
+from backtester.research.bootstrap import paired_sharpe
+from backtester.research.study import plain
 from backtester.result import Result
 
 _BEST = " *"
 _ABSENT = "absent"
+_PAIRS = 15  # shown on the screen
 _FIGURES = (
     *f.MAIN[:1],
     *f.RETURN_AND_RISK,
@@ -47,7 +51,9 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         A dict whose keys stay: ``runs`` (the names), ``warnings`` (what makes the runs hard to compare), ``metrics``
         (name of the figure to a list, one value a run), ``best`` (name of the figure to the places of the best runs,
         for figures of which more or less is better), ``differing_settings`` (``section.key`` to a list, None where a
-        run has no such setting), ``correlations`` (of the returns on the sessions that two runs share; a row a run,
+        run has no such setting), ``pairs`` (of every two runs ``one`` and ``other``, by name, what their net Sharpe
+        ratios differ by over the sessions that both share: `backtester.research.bootstrap.Paired`; NaN as None),
+        ``correlations`` (of the returns on the sessions that two runs share; a row a run,
         NaN below two sessions), ``summaries`` (of every run).
     """
     facts = [summarise(result) for result in results]
@@ -63,6 +69,7 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         "metrics": figures,
         "best": {key: places for key, places in best.items() if places},
         "differing_settings": differing([result.settings | {"cash": result.cash} for result in results]),
+        "pairs": _pairs(results, called),
         "correlations": [[_correlation(a, b) for b in results] for a in results],
         "summaries": facts,
     }
@@ -115,6 +122,7 @@ class Comparison:
                 flattered,
                 layout.titled("Figures (* the best)", _groups(names, self._figure_rows(), width)),
                 self._settings(names, width),
+                self._pairs(names, width),
                 layout.titled("Correlation of returns", _groups(names, self._correlation_rows(names), width)),
             ]
         )
@@ -133,6 +141,29 @@ class Comparison:
     def _correlation_rows(self, names: Sequence[str]) -> list[tuple[str, ...]]:
         rows = self._facts["correlations"]
         return [(name, *(w.plain(value) for value in row)) for name, row in zip(names, rows, strict=True)]
+
+    def _pairs(self, names: Sequence[str], width: int) -> list[Text]:
+        """Which differences are more than chance, in a line each; many only as far as there is room."""
+        by = dict(zip(self._facts["runs"], names, strict=True))
+        pairs = [pair for pair in self._facts["pairs"] if pair["p"] is not None]
+        if not pairs:
+            return []
+        shown = sorted(pairs, key=lambda pair: pair["p"])[:_PAIRS]
+        header = ("", "Sharpe differs by", "95 % interval", "by chance")
+        rows = [
+            (
+                f"{by[pair['one']]} less {by[pair['other']]}",
+                w.plain(pair["difference"]),
+                f"{w.plain(pair['low'])} to {w.plain(pair['high'])}",
+                w.percent(pair["p"]),
+            )
+            for pair in shown
+        ]
+        said = "paired stationary bootstrap over the sessions that both share"
+        if len(pairs) > _PAIRS:
+            said += f"; the {_PAIRS} least likely by chance of {len(pairs)}: --json has all"
+        lines = [*layout.table(header, rows), *layout.paragraph(said, width, "dim")]
+        return layout.titled("Are the differences real?", lines)
 
     def _settings(self, names: Sequence[str], width: int) -> list[Text]:
         found = self._facts["differing_settings"]
@@ -212,6 +243,16 @@ def _correlation(one: Result, other: Result) -> float:
     if a.size < 2 or not a.std() > 1e-15 or not b.std() > 1e-15:
         return math.nan
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def _pairs(results: Sequence[Result], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Every two runs, by their net returns of the sessions that both share."""
+    found = []
+    for (one, name), (other, against) in combinations(zip(results, names, strict=True), 2):
+        _, left, right = np.intersect1d(one.dates, other.dates, return_indices=True)
+        told = paired_sharpe(_returns(one)[left], _returns(other)[right])
+        found.append({"one": name, "other": against, **plain(told)})
+    return found
 
 
 def _returns(result: Result) -> np.ndarray:

@@ -1,0 +1,280 @@
+"""Variants side by side on one market: trained together, run in parallel, over the same sessions.
+
+Every entry first decides after the close of the same session, the first in which all of them have scores, and is judged
+by the sessions after it. So no difference between two of them comes from one having begun on a better day.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.errors import BacktesterError, DataError
+from backtester.folds import Folds
+from backtester.inputs import align_scores
+from backtester.market.panel import Panel
+from backtester.metrics.returns import sharpe_ratio
+from backtester.research import book
+from backtester.research.placebo import placebo_scores
+from backtester.result import Result
+from backtester.run import run
+from backtester.score_cache import describe_folds
+from backtester.scores import Scores
+from backtester.signal import Signal
+from backtester.strategy import Strategy
+from backtester.walk_together import walk_forward_together
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+Made = TypeVar("Made")
+VARIANT, BASELINE = "variant", "baseline"
+PLACEBOS = 100
+
+
+class Variant(NamedTuple):
+    """One way to trade the market.
+
+    Attributes:
+        name: tells it from the others.
+        make: a fresh strategy for every run.
+        signal: makes its scores by walk-forward; None: there is none.
+        scores: given in its place: `bt.Scores`, (T, N), or a DataFrame; None: none.
+        folds: of the signal.
+        terms: keywords of `bt.run`: ``cash``, ``costs``, ``risk``, ``execution``, ``benchmark``.
+        options: what it differs in, by name, as plain data.
+        role: ``"variant"``, or ``"baseline"`` for what any has to beat.
+        fill: the price that labels run from and to, for the quality of the scores.
+    """
+
+    name: str
+    make: Callable[[], Strategy]
+    signal: Signal | None = None
+    scores: Any = None
+    folds: Folds | None = None
+    terms: Mapping[str, Any] = {}  # never written to
+    options: Mapping[str, Any] = {}
+    role: str = VARIANT
+    fill: str = "open"
+
+    @property
+    def horizon(self) -> int:
+        """Sessions of the labels that its scores are held against."""
+        return 1 if self.signal is None else self.signal.horizon
+
+
+@dataclass
+class Entry:
+    """What came of a variant."""
+
+    variant: Variant
+    error: str = ""  # why there is nothing
+    scores: Scores | None = None  # as they were made, before the common start too
+    shown: Floats | None = None  # (T, N) what the strategy saw: NaN before the common start
+    result: Result | None = None
+    net: Floats = field(default_factory=lambda: np.empty(0))  # (W,) returns over the window
+    gross: Floats = field(default_factory=lambda: np.empty(0))
+    seeds: dict[str, float] = field(default_factory=dict)  # the net Sharpe ratio of each member of the scores, alone
+    placebos: Floats = field(default_factory=lambda: np.empty(0))  # net Sharpe ratios of scores that know nothing
+
+
+class Runs(NamedTuple):
+    """The entries of a bench, and the window in which they are compared."""
+
+    panel: Panel
+    entries: list[Entry]  # in the order of the variants
+    start: int  # the row after whose close all first decide
+
+    @property
+    def window(self) -> slice:
+        """The rows that count: those after the first decision."""
+        return slice(self.start + 1, None)
+
+    @property
+    def good(self) -> list[Entry]:
+        """The entries that ran."""
+        return [entry for entry in self.entries if entry.result is not None]
+
+
+def run_variants(
+    panel: Panel,
+    variants: Sequence[Variant],
+    *,
+    placebos: int = PLACEBOS,
+    seed: int | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    checkpoints: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Runs:
+    """Train and run all variants, and the random scores that each is held against.
+
+    Signals that can be trained together are (`walk_forward_together`); the runs go on over the cores of the machine,
+    and are the same bytes as each alone (law 17). A variant that fails is told by its ``error``, and the rest go on.
+
+    Args:
+        panel: the market of all.
+        variants: with names that differ.
+        placebos: how many random scores each variant with scores is held against (`placebo_scores`); baselines are not.
+        seed: of the signals, in place of their own.
+        cache: folder of cached scores: what is there is not trained again, so a bench that was killed goes on.
+        checkpoints: folder of trainings under way.
+        progress: called as ``progress(what, done, total)``.
+        workers: threads; None: as many as there are cores.
+
+    Raises:
+        DataError: no variant gave anything.
+    """
+    tell = progress or (lambda what, done, total: None)
+    entries = [Entry(variant) for variant in variants]
+    _score(panel, entries, seed, cache, checkpoints, tell)
+    start = _begin(panel, entries)
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        told = _in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
+        for entry, error in zip(entries, told, strict=True):
+            entry.error = entry.error or error
+        if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
+            raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
+        _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "placebos and seeds"))
+    return Runs(panel, entries, start)
+
+
+def _score(panel: Panel, entries: list[Entry], seed: int | None, cache: Any, checkpoints: Any, tell: Progress) -> None:
+    """Give every entry its scores: by folds, as those of the same ones are trained together."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.variant.signal is not None:
+            groups.setdefault(repr(describe_folds(entry.variant.folds)), []).append(entry)
+    for group in groups.values():
+        signals = {entry.variant.name: entry.variant.signal for entry in group if entry.variant.signal is not None}
+        found = walk_forward_together(
+            panel, signals, group[0].variant.folds, cache=cache, seed=seed, progress=tell, checkpoints=checkpoints
+        )
+        for entry in group:
+            made = found[entry.variant.name]
+            if isinstance(made, Scores):
+                entry.scores = made
+            else:
+                entry.error = str(made)
+    for entry in entries:
+        try:
+            if entry.variant.signal is None and entry.variant.scores is not None:
+                entry.scores = _as_scores(panel, entry.variant.scores)
+            if entry.scores is not None and not entry.scores.known:
+                raise DataError("its scores are all unknown")
+        except BacktesterError as error:
+            entry.error = str(error)
+
+
+def _as_scores(panel: Panel, given: Any) -> Scores:
+    """Scores of the panel's sessions and symbols."""
+    if isinstance(given, Scores):
+        return given
+    values = align_scores(given, panel)
+    assert values is not None
+    return Scores(values, panel.dates, panel.symbols)
+
+
+def _begin(panel: Panel, entries: list[Entry]) -> int:
+    """The first row in which every entry with scores has some."""
+    rows = [0]
+    for entry in entries:
+        if entry.scores is not None and not entry.error:
+            values = align_scores(entry.scores, panel)
+            assert values is not None
+            rows.append(int(np.isfinite(values).any(axis=1).argmax()))
+            entry.shown = values
+    start = max(rows)
+    for entry in entries:
+        if entry.shown is not None:
+            entry.shown = hidden_before(entry.shown, start)
+    return start
+
+
+def hidden_before(values: Floats, row: int) -> Floats:
+    """Scores without those before a row; read-only."""
+    shown = values.copy()
+    shown[:row] = np.nan
+    shown.flags.writeable = False
+    return shown
+
+
+def simulated(panel: Panel, variant: Variant, scores: Any, start: int) -> Result:
+    """A run of a variant with some scores, whose first decision is after the close of row ``start`` at the earliest."""
+    return run(panel, started(variant, start), scores=scores, name=variant.name, **variant.terms)
+
+
+def started(variant: Variant, start: int) -> Strategy:
+    """A fresh strategy that first decides after the close of row ``start``."""
+    strategy = variant.make()
+    strategy.warmup = max(strategy.warmup, start + 1)
+    return strategy
+
+
+def _run(panel: Panel, entry: Entry, start: int) -> str:
+    """Run an entry; why it failed, or nothing."""
+    if entry.error:
+        return entry.error
+    scores: Any = None
+    if entry.scores is not None:
+        assert entry.shown is not None
+        scores = Scores(entry.shown, panel.dates, panel.symbols, entry.scores.folds, entry.scores.origin)
+    try:
+        result = simulated(panel, entry.variant, scores, start)
+    except BacktesterError as error:
+        return str(error)
+    entry.result = result
+    entry.net, entry.gross = book.net_returns(result)[start + 1 :], book.gross_returns(result)[start + 1 :]
+    return ""
+
+
+def _others(panel: Panel, entries: list[Entry], start: int, placebos: int) -> Iterator[Callable[[], None]]:
+    """What else is to be run of the entries: their seeds alone, and their placebos."""
+    for entry in entries:
+        if entry.result is None or entry.scores is None or entry.variant.role != VARIANT:
+            continue
+        for name, own in entry.scores.members.items():
+            yield partial(_run_member, panel, entry, name, own, start)
+        yield partial(_run_placebos, panel, entry, placebos, start)
+
+
+def _run_member(panel: Panel, entry: Entry, name: str, own: Floats, start: int) -> None:
+    assert entry.scores is not None
+    values = align_scores(Scores(own, entry.scores.dates, entry.scores.symbols), panel)
+    assert values is not None
+    entry.seeds[name] = _sharpe(panel, entry.variant, hidden_before(values, start), start)
+
+
+def _run_placebos(panel: Panel, entry: Entry, count: int, start: int) -> None:
+    assert entry.shown is not None
+    drawn = placebo_scores(entry.shown, count)
+    entry.placebos = np.array([_sharpe(panel, entry.variant, scores, start) for scores in drawn])
+
+
+def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float:
+    """The net Sharpe ratio over the window; NaN where the run fails."""
+    try:
+        return sharpe_ratio(book.net_returns(simulated(panel, variant, scores, start))[start + 1 :])
+    except BacktesterError:
+        return float("nan")
+
+
+def _in_parallel(
+    pool: ThreadPoolExecutor, work: Sequence[Callable[[], Made]], tell: Callable[[int, int], None]
+) -> list[Made]:
+    """What every piece of work returns, in their order."""
+    tell(0, len(work))
+    futures: list[Future[Made]] = [pool.submit(one) for one in work]
+    try:
+        for done, _ in enumerate(as_completed(futures), 1):
+            tell(done, len(work))
+        return [future.result() for future in futures]
+    finally:  # an interrupt must not wait for what has not begun
+        for future in futures:
+            future.cancel()

@@ -1,0 +1,135 @@
+"""A bench against the same variants run one by one, each in a new process with nothing cached.
+
+    python benchmarks/variants.py [--runs N] [--quick]
+
+20 variants (five shapes, two dropouts, two learning rates) of a small MLP with three seeds, on 500 symbols by 1,250
+sessions of a synthetic market that is kept as a dataset. `bench` does more than the runs: baselines, placebos, seeds
+alone and all comparisons. ``--runs`` measures some of the runs only and scales. Compiled code is kept from before.
+A full run writes its section of ``RESULTS.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from table import VARIANTS, Row, row_line, with_section
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE / "RESULTS.md"
+SHAPES = [[16, 8], [32, 16], [16, 16], [24, 12], [32, 8]]
+DROPOUTS, RATES = [0.0, 0.1], [1e-3, 2e-3]
+CONFIG = """
+[data]
+path = "market"
+
+[signal]
+class = "signals:MLP"
+features = ["extra"]
+seeds = 3
+hidden = {hidden}
+dropout = {dropout}
+learning_rate = {rate}
+
+[folds]
+train = 504
+test = 63
+
+[strategy]
+class = "strategies:RankedLongShort"
+long = 50
+short = 50
+
+[costs]
+commission_bps = 1
+slippage_bps = 5
+borrow_rate = 0.005
+"""
+GRID = """
+[bench.grid]
+"signal.hidden" = {shapes}
+"signal.dropout" = {dropouts}
+"signal.learning_rate" = {rates}
+"""
+
+
+def command(arguments: list[str], folder: Path, cache: Path) -> float:
+    """Seconds of a command in a new process, with a cache of its own for data, scores and checkpoints."""
+    path = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "BACKTESTER_CACHE": str(cache)}
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "backtester", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    seconds = time.perf_counter() - start
+    if done.returncode != 0:
+        raise SystemExit(f"backtester {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-4000:]}")
+    return seconds
+
+
+def measure(runs: int, quick: bool) -> dict[str, Any]:
+    """Seconds of the bench, and of the runs."""
+    symbols, sessions = (40, 700) if quick else (500, 1250)
+    every = [(hidden, dropout, rate) for hidden in SHAPES for dropout in DROPOUTS for rate in RATES]
+    # Those that are measured are spread over the grid.
+    chosen = [every[k * len(every) // runs] for k in range(runs)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        data = ["data", "synth", "--out", "market", "--symbols", str(symbols), "--sessions", str(sessions)]
+        command([*data, "--seed", "0", "--rank-ic", "0.03", "--kind", "interactions"], folder, folder / "cache")
+        alone = []
+        for k, (hidden, dropout, rate) in enumerate(chosen):
+            (folder / f"one{k}.toml").write_text(CONFIG.format(hidden=hidden, dropout=dropout, rate=rate))
+            alone.append(command(["run", f"one{k}.toml"], folder, folder / f"cache{k}"))
+            print(f"  run {k + 1} of {runs}: {alone[-1]:.1f} s", file=sys.stderr, flush=True)
+        text = CONFIG.format(hidden=SHAPES[0], dropout=0.0, rate=2e-3)
+        (folder / "all.toml").write_text(text + GRID.format(shapes=SHAPES, dropouts=DROPOUTS, rates=RATES))
+        bench = command(["bench", "all.toml"], folder, folder / "cache_of_the_bench")
+    total = sum(alone) / len(alone) * len(every)
+    return {"bench": bench, "runs": total, "measured": len(alone), "variants": len(every), "ratio": total / bench}
+
+
+def section(found: dict[str, Any]) -> str:
+    """The section of the page."""
+    how = "all" if found["measured"] == found["variants"] else f"scaled from {found['measured']} of them"
+    work = "`bench`, 20 variants x 3 seeds of a small MLP and all baselines, 500 symbols x 1,250 sessions, two cores"
+    rows = [
+        Row(work, f"{found['bench'] / 60:.1f} minutes", "under 10 minutes", found["bench"] < 600),
+        Row(
+            f"the same variants run one by one with `run` ({how})",
+            f"{found['runs'] / 60:.1f} minutes, {found['ratio']:.1f} times as long",
+            "at least 4 times",
+            found["ratio"] >= 4,
+        ),
+    ]
+    said = "Printed by `python benchmarks/variants.py`: new processes, nothing trained before."
+    lines = [VARIANTS, "", said, "", "| work | measured | bar | reached |", "|---|---|---|---|"]
+    return "\n".join([*lines, *(row_line(row) for row in rows)])
+
+
+def main() -> int:
+    """Measure, print the section; 1 if a bar was missed in a full run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20, help="how many of the runs are measured")
+    parser.add_argument("--quick", action="store_true", help="a small market, to see that it runs; times mean nothing")
+    options = parser.parse_args()
+    found = measure(min(max(options.runs, 1), 20), options.quick)
+    print(json.dumps(found))
+    text = section(found)
+    print(text)
+    if options.quick:
+        return 0
+    PAGE.write_text(with_section(PAGE.read_text() if PAGE.is_file() else "", text))
+    return 0 if found["ratio"] >= 4 and found["bench"] < 600 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

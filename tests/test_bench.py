@@ -1,0 +1,178 @@
+"""Variants side by side: the same sessions for all, the same bytes as alone, and the truth found."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+
+import backtester as bt
+import signals
+import strategies
+from backtester.metrics.returns import sharpe_ratio
+from backtester.research.bench import BASELINE, Variant, run_variants, started
+from backtester.research.book import net_returns
+from backtester.research.verdict import bench_facts
+
+MARKET = bt.synthetic(40, 300, seed=0, rank_ic=0.1)
+PANEL = MARKET.panel
+ranked = partial(strategies.RankedLongShort, long=8, short=8)
+FREE = bt.COST_PRESETS["free"].costs
+
+
+def blurred(share: float, seed: int) -> np.ndarray:
+    """The planted score with noise in it."""
+    noise = np.random.default_rng(seed).normal(size=MARKET.score.shape)
+    return share * MARKET.score / np.nanstd(MARKET.score) + (1.0 - share) * noise
+
+
+def of_noise(count: int) -> list[Variant]:
+    return [Variant(f"noise {k}", ranked, scores=blurred(0.0, k), options={"seed": k}) for k in range(count)]
+
+
+CALLS: list[int] = []
+
+
+class Counting(bt.Signal):
+    def predict(self, panel, rows):
+        CALLS.append(len(rows))
+        return np.nan_to_num(panel.returns[rows])
+
+
+class Broken(bt.Signal):
+    def predict(self, panel, rows):
+        raise ValueError("cannot")
+
+
+def test_the_planted_winner_comes_first_and_is_no_luck():
+    variants = [*of_noise(5), Variant("truth", ranked, scores=blurred(1.0, 9), options={"seed": 9})]
+    facts = bench_facts(run_variants(PANEL, variants, placebos=30), "planted")
+    first = facts["entries"][0]
+    assert first["name"] == facts["winner"] == "truth"
+    assert facts["overfitting"]["pbo"] < 0.1
+    assert first["placebo"]["p"] == pytest.approx(1.0 / 31.0, rel=1e-5)  # six digits are kept; none of thirty did as well
+    (cash,) = facts["reality"]
+    assert cash["against"] == "cash"
+    assert cash["consistent"] < 0.05
+    pair = next(one for one in facts["pairs"] if {one["one"], one["other"]} == {"truth", "noise 0"})
+    assert pair["ic"]["p"] < 0.05
+    json.dumps(facts, allow_nan=False)  # plain data, finite numbers
+
+
+def test_a_run_is_what_it_is_alone():
+    variants = [Variant("a", ranked, scores=blurred(0.5, 0)), Variant("b", ranked, scores=blurred(0.5, 1))]
+    runs = run_variants(PANEL, variants, placebos=1, workers=3)
+    again = run_variants(PANEL, variants[1:], placebos=1, workers=1)
+    assert runs.entries[1].result == again.entries[0].result
+    direct = bt.run(PANEL, ranked(), scores=bt.Scores(blurred(0.5, 1), PANEL.dates, PANEL.symbols), name="b")
+    assert runs.entries[1].result.content_hash == direct.content_hash
+    np.testing.assert_array_equal(runs.entries[1].placebos, again.entries[0].placebos)
+
+
+def test_all_decide_first_when_the_last_of_them_has_scores():
+    late = blurred(0.5, 0)
+    late[:100] = np.nan
+    variants = [
+        Variant("late", ranked, scores=late),
+        Variant("early", ranked, scores=blurred(0.5, 1)),
+        Variant("rule", strategies.EqualWeight, role=BASELINE),
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    assert runs.start == 100
+    for entry in runs.entries:
+        assert entry.result.fills["date"].min().to_datetime64() == PANEL.dates[101]
+        np.testing.assert_array_equal(entry.net, net_returns(entry.result)[101:])
+
+
+def test_scores_before_the_start_do_not_matter():
+    """What an entry knew before the others is not shown: it could have been used to begin with a better book."""
+    late, early = blurred(0.5, 0), blurred(0.5, 1)
+    late[:100] = np.nan
+    other = early.copy()
+    other[:100] = 1.0
+    one, two = (
+        run_variants(PANEL, [Variant("l", ranked, scores=late), Variant("e", ranked, scores=scores)], placebos=1)
+        for scores in (early, other)
+    )
+    assert one.entries[1].result.content_hash == two.entries[1].result.content_hash
+
+
+def test_one_that_fails_is_told_and_the_rest_go_on():
+    variants = [
+        Variant("good", ranked, scores=blurred(0.5, 0)),
+        Variant("broken", ranked, signal=Broken()),
+        Variant("empty", ranked, scores=np.full(PANEL.shape, np.nan)),
+        Variant("scoreless", ranked),
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    assert [bool(entry.error) for entry in runs.entries] == [False, True, True, True]
+    assert "cannot" in runs.entries[1].error
+    assert "unknown" in runs.entries[2].error
+    assert "scores" in runs.entries[3].error
+    facts = bench_facts(runs, "some")
+    assert [one["name"] for one in facts["entries"]] == ["good", "broken", "empty", "scoreless"]
+    assert facts["overfitting"] is None
+    with pytest.raises(bt.DataError, match="broken"):
+        run_variants(PANEL, variants[1:2], placebos=1)
+
+
+def test_each_member_is_traded_alone_besides():
+    network = signals.Ensemble([signals.Momentum(20, 1), signals.Reversal(5)])
+    folds = bt.Folds(train=60, test=60)
+    runs = run_variants(PANEL, [Variant("both", ranked, signal=network, folds=folds)], placebos=2)
+    entry = runs.entries[0]
+    assert len(entry.seeds) == 2
+    assert len(set(entry.seeds.values())) == 2
+    alone = bt.walk_forward(PANEL, network, folds)
+    values = list(alone.members.values())[1].copy()
+    values[: runs.start] = np.nan
+    result = bt.run(PANEL, started(Variant("x", ranked), runs.start), scores=values)
+    assert list(entry.seeds.values())[1] == sharpe_ratio(net_returns(result)[runs.start + 1 :])
+    told = bench_facts(runs, "some")["entries"][0]["seeds"]
+    assert told["low"] <= told["mean"] <= told["high"]
+
+
+def test_the_same_signals_are_walked_once():
+    CALLS.clear()
+    variants = [
+        Variant(f"cost {bps}", ranked, signal=Counting(), terms={"costs": bt.Costs(slippage_bps=bps)})
+        for bps in (0.0, 5.0, 10.0)
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    assert len([rows for rows in CALLS if rows > 1]) == 1  # the others are asked again, one row at a time
+    nets = [sharpe_ratio(entry.net) for entry in runs.entries]
+    assert nets == sorted(nets, reverse=True)
+
+
+def test_facts_are_over_the_window_alone():
+    late = blurred(0.5, 0)
+    late[:150] = np.nan
+    facts = bench_facts(run_variants(PANEL, [Variant("late", ranked, scores=late)], placebos=1), "some")
+    assert facts["window"] == {"start": str(PANEL.dates[151]), "end": str(PANEL.dates[-1]), "sessions": 149}
+    figures = facts["entries"][0]["figures"]
+    assert figures["sessions"] == 149
+    assert figures["first"] == str(PANEL.dates[151])
+
+
+def test_what_mattered_is_told_of_the_options():
+    variants = [
+        Variant(f"{share} {seed}", ranked, scores=blurred(share, seed), options={"share": share, "seed": seed})
+        for share in (0.0, 1.0)
+        for seed in (0, 1)
+    ]
+    told = bench_facts(run_variants(PANEL, variants, placebos=1), "some")["mattered"]
+    effects = {(one["option"], one["value"]): one for one in told["effects"]}
+    assert effects["share", "1.0"]["low"] > 0.0
+    assert effects["seed", "1"]["low"] < 0.0 < effects["seed", "1"]["high"]
+
+
+def test_costless_terms_reach_the_runs():
+    variants = [
+        Variant("paid", ranked, scores=blurred(0.5, 0)),
+        Variant("free", ranked, scores=blurred(0.5, 0), terms={"costs": FREE}),
+    ]
+    paid, free = run_variants(PANEL, variants, placebos=1).entries
+    assert (paid.gross > paid.net).any()
+    np.testing.assert_allclose(free.gross, free.net, atol=1e-12)
