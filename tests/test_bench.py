@@ -7,6 +7,8 @@ from functools import partial
 
 import numpy as np
 import pytest
+from accounting import check_accounts
+from attribution import check_attribution
 
 import backtester as bt
 import signals
@@ -35,6 +37,11 @@ def of_noise(count: int) -> list[Variant]:
 CALLS: list[int] = []
 
 
+@pytest.fixture(autouse=True)
+def law_6():
+    """A bench makes hundreds of runs; the accounts of its entries are checked below."""
+
+
 class Counting(bt.Signal):
     def predict(self, panel, rows):
         CALLS.append(len(rows))
@@ -52,7 +59,9 @@ def test_the_planted_winner_comes_first_and_is_no_luck():
     first = facts["entries"][0]
     assert first["name"] == facts["winner"] == "truth"
     assert facts["overfitting"]["pbo"] < 0.1
-    assert first["placebo"]["p"] == pytest.approx(1.0 / 31.0, rel=1e-5)  # six digits are kept; none of thirty did as well
+    assert first["placebo"]["p"] == pytest.approx(
+        1.0 / 31.0, rel=1e-5
+    )  # six digits are kept; none of thirty did as well
     (cash,) = facts["reality"]
     assert cash["against"] == "cash"
     assert cash["consistent"] < 0.05
@@ -68,6 +77,9 @@ def test_a_run_is_what_it_is_alone():
     assert runs.entries[1].result == again.entries[0].result
     direct = bt.run(PANEL, ranked(), scores=bt.Scores(blurred(0.5, 1), PANEL.dates, PANEL.symbols), name="b")
     assert runs.entries[1].result.content_hash == direct.content_hash
+    for entry in runs.entries:
+        check_accounts(PANEL, entry.result, bt.Costs())
+        check_attribution(entry.result)
     np.testing.assert_array_equal(runs.entries[1].placebos, again.entries[0].placebos)
 
 

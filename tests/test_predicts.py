@@ -29,7 +29,6 @@ RIDGE, LOGISTIC = "sklearn.linear_model:Ridge", "sklearn.linear_model:LogisticRe
         (signals.Estimator(LOGISTIC, label="up"), "probability"),
         (signals.Estimator(LOGISTIC, label="three"), "up_less_down"),
     ],
-    ids=repr,
 )
 def test_signals_say_what_a_score_is(signal, predicts):
     assert signal.predicts == predicts

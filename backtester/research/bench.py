@@ -6,6 +6,7 @@ by the sessions after it. So no difference between two of them comes from one ha
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -21,7 +22,7 @@ from backtester.folds import Folds
 from backtester.inputs import align_scores
 from backtester.market.panel import Panel
 from backtester.metrics.returns import sharpe_ratio
-from backtester.research import book
+from backtester.research import book, robust
 from backtester.research.placebo import placebo_scores
 from backtester.result import Result
 from backtester.run import run
@@ -82,6 +83,7 @@ class Entry:
     gross: Floats = field(default_factory=lambda: np.empty(0))
     seeds: dict[str, float] = field(default_factory=dict)  # the net Sharpe ratio of each member of the scores, alone
     placebos: Floats = field(default_factory=lambda: np.empty(0))  # net Sharpe ratios of scores that know nothing
+    robust: dict[str, Any] | None = None  # the run made again under what nobody can know: see `_run_again`
 
 
 class Runs(NamedTuple):
@@ -141,7 +143,7 @@ def run_variants(
             entry.error = entry.error or error
         if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
             raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
-        _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "placebos and seeds"))
+        _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
     return Runs(panel, entries, start)
 
 
@@ -235,13 +237,40 @@ def _run(panel: Panel, entry: Entry, start: int) -> str:
 
 
 def _others(panel: Panel, entries: list[Entry], start: int, placebos: int) -> Iterator[Callable[[], None]]:
-    """What else is to be run of the entries: their seeds alone, and their placebos."""
+    """What else is to be run of the variants: again under other conditions, their seeds alone, and their placebos."""
     for entry in entries:
-        if entry.result is None or entry.scores is None or entry.variant.role != VARIANT:
+        if entry.result is None or entry.variant.role != VARIANT:
+            continue
+        yield partial(_run_again, panel, entry, start)
+        if entry.scores is None:
             continue
         for name, own in entry.scores.members.items():
             yield partial(_run_member, panel, entry, name, own, start)
         yield partial(_run_placebos, panel, entry, placebos, start)
+
+
+def _run_again(panel: Panel, entry: Entry, start: int) -> None:
+    """Make the run again under what nobody can know.
+
+    Rows of figures: ``as_run``, ``delays``, ``rounding``, ``sectors`` and ``years``; and ``capital``
+    (`robust.Capacity`), with ``beyond``: which of ``halves`` and ``zero`` lies beyond the largest capital.
+    """
+    assert entry.result is not None
+    variant = entry.variant
+    known = {key: variant.terms[key] for key in ("cash", "costs", "risk", "execution") if key in variant.terms}
+    again = robust.Again(panel, partial(started, variant, start), entry.shown, **known)
+    capital = robust.capitals(again)
+    entry.robust = {
+        "as_run": robust.row_of(entry.result),
+        "delays": robust.delayed(again),
+        "rounding": robust.rounding(again),
+        "capital": {
+            **capital._asdict(),
+            "beyond": [key for key in ("halves", "zero") if getattr(capital, key) == math.inf],
+        },
+        "sectors": robust.without_sectors(again),
+        "years": robust.without_years(entry.result),
+    }
 
 
 def _run_member(panel: Panel, entry: Entry, name: str, own: Floats, start: int) -> None:

@@ -19,8 +19,7 @@ from backtester.inputs import align_scores
 from backtester.labels import labels
 from backtester.metrics.ic import rank_ic
 from backtester.metrics.returns import sharpe_ratio
-from backtester.research import robust
-from backtester.research.bench import BASELINE, VARIANT, Entry, Runs, started
+from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
@@ -99,7 +98,7 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
         (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover`` (a
         year), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and ``gross`` growth of 1),
         ``seeds`` (``sharpe`` of each by name, ``mean``, ``std``, ``low``, ``high``) or None, ``placebo`` (``count``,
-        ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`_robust`, of variants) or None.
+        ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
     """
     variant, result = entry.variant, entry.result
     told: dict[str, Any] = {
@@ -123,6 +122,7 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
         "curve": {"dates": [str(day) for day in dates], "net": _growth(entry.net), "gross": _growth(entry.gross)},
         "seeds": _seeds(entry),
         "placebo": _placebo(entry),
+        "robust": None if entry.robust is None else plain(entry.robust),
     }
     if entry.shown is not None and entry.scores is not None:
         members = {name: _after(own, runs.start) for name, own in entry.scores.members.items()}
@@ -141,35 +141,7 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
             source=variant.name,
             predicts=None if variant.signal is None else variant.signal.predicts,
         )
-    if variant.role == VARIANT:
-        told["robust"] = _robust(runs, entry)
     return told
-
-
-def _robust(runs: Runs, entry: Entry) -> dict[str, Any]:
-    """The run made again under what nobody can know.
-
-    Returns:
-        Rows of figures: ``as_run``, ``delays``, ``rounding``, ``sectors`` and ``years``; and ``capital``
-        (`robust.Capacity`), with ``beyond``: which of ``halves`` and ``zero`` lies beyond the largest capital.
-    """
-    assert entry.result is not None
-    variant = entry.variant
-    known = {key: variant.terms[key] for key in ("cash", "costs", "risk", "execution") if key in variant.terms}
-    again = robust.Again(runs.panel, partial(started, variant, runs.start), entry.shown, **known)
-    capital = robust.capitals(again)
-    beyond = [key for key in ("halves", "zero") if getattr(capital, key) == math.inf]
-    found: dict[str, Any] = plain(
-        {
-            "as_run": robust.row_of(entry.result),
-            "delays": robust.delayed(again),
-            "rounding": robust.rounding(again),
-            "capital": {**capital._asdict(), "beyond": beyond},
-            "sectors": robust.without_sectors(again),
-            "years": robust.without_years(entry.result),
-        }
-    )
-    return found
 
 
 def _after(values: Floats, start: int) -> Floats:
