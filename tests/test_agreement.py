@@ -17,6 +17,9 @@ from reference_ranking import rank
 import backtester as bt
 from backtester.engine.types import EVENTS
 
+# Hypothesis writes a failing case out whole before it tells how to make it again, and warns of the length of that.
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+
 NEAR = 1e-9
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 

@@ -20,6 +20,7 @@ import signals
 import strategies
 from backtester.cli.config import DataSection, RunSection, ScoresSection, parse_config, read_config
 from backtester.cli.running import load_strategy, run_config
+from backtester.cli.variants import BenchSection, read_bench
 from backtester.engine import types as et
 from backtester.market.ingest import import_files
 from backtester.metrics import Benchmark, benchmark_metrics, run_metrics
@@ -80,9 +81,21 @@ def test_the_page_about_strategies_names_everything_public(kind):
 
 
 def test_the_readmes_config_is_the_file():
-    (shown,) = blocks(README, "toml")
+    grid, shown = blocks(README, "toml")
+    assert set(tomllib.loads(grid)) == {"bench"}
     assert shown.strip() in CONFIG.read_text(encoding="utf-8")
     assert tomllib.loads(shown) == tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+
+
+def test_the_page_about_benches_shows_its_config():
+    page = (ROOT / "docs/bench.md").read_text(encoding="utf-8")
+    config = (ROOT / "docs/bench.toml").read_text(encoding="utf-8")
+    assert blocks(page, "toml") == [config]
+    told = read_bench(ROOT / "docs/bench.toml")
+    assert len(told.variants) == 5
+    assert [one.error for one in told.variants] == [""] * 5
+    named = set(re.findall(r"^\| `bench\.(\w+)", page, re.MULTILINE))
+    assert named == set(BenchSection.model_fields)
 
 
 def test_the_config_is_valid():

@@ -7,9 +7,11 @@ import re
 import time
 
 import bench_cases as cases
+import page_cases
 import pytest
 from test_page import Reader
 
+from backtester.report.facts import summarise
 from backtester.report.leaderboard import verdict
 from backtester.report.page import bench_charts, bench_page
 from backtester.report.page.bench import page as bench
@@ -143,6 +145,22 @@ def test_whether_the_winner_beats_the_baselines(facts, word, words):
     found = said.beats(facts, Entries(facts))
     assert found.word == word
     assert words in found.said
+
+
+def test_beaten_is_what_the_sentence_says():
+    header, *found = rows(tables.reality(reality(0.05, 0.0501, None, 0.0)))
+    assert header == "best variant against beaten Hansen's p lower upper White's p"
+    assert found == ["b0 yes 0.0500 - - -", "b1 no 0.0501 - - -", "b2 - - - - -", "b3 yes < 0.0001 - - -"]
+
+
+def test_the_settings_of_a_real_run_are_understood():
+    told = summarise(page_cases.rule_run(3))
+    terms = {"settings": told["settings"], "cash": 1e6, "flattered_by": told["flattered_by"], "leaves_out": []}
+    answers = dict(said.answers(facts := cases.bench_facts(terms=terms), Entries(facts), "95 %"))
+    assert answers["Traded"] == "By EqualWeight, with 1,000,000 at the start."
+    assert answers["Fills"].startswith("At the open of the next session, at its opening price")
+    assert {"Decides", "Costs charged", "Costs not charged", "Limits", "Breakers"} <= answers.keys()
+    assert "execution.fill" in Reader(bench_page(facts)).text
 
 
 @pytest.mark.parametrize(

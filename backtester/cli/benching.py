@@ -88,7 +88,8 @@ def make_bench(
         try:
             if told.config is None:
                 raise RunError(told.error)
-            found.append(made(told, panel, given, role))
+            # Equal weights need no scores, and are not to be shown those that a synthetic market has.
+            found.append(made(told, panel, given if role == VARIANT else lambda config: None, role))
             configs[told.name] = told.config
         except BacktesterError as error:
             failed.append((told, role, str(error)))
@@ -147,6 +148,7 @@ def _dataset(config: Config) -> str:
 
 def _counted(runs: Runs, facts: dict[str, Any], ledger: Path, dataset: str) -> dict[str, Any]:
     """Count the trials, and deflate every Sharpe ratio by all of them."""
+    from backtester.research.bench import VARIANT
     from backtester.research.ledger import deflation, record, trial_of, trials
 
     def line(entry: Entry) -> Trial:
@@ -157,7 +159,8 @@ def _counted(runs: Runs, facts: dict[str, Any], ledger: Path, dataset: str) -> d
     record(ledger, lines.values())
     known = trials(ledger)
     nets = {entry.variant.name: entry.net for entry in runs.good}
-    deflated = {name: deflation(ledger, lines[name], nets[name], known) for name in lines}
+    variants = [entry.variant.name for entry in runs.good if entry.variant.role == VARIANT]
+    deflated = {name: deflation(ledger, lines[name], nets[name], known) for name in variants}
     for one in facts["entries"]:
         told = deflated.get(one["name"])
         one["dsr"] = None if told is None else told["dsr"]

@@ -87,18 +87,18 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         )
     beaten, even = _against(facts)
     if beaten:
-        found.append(f"It beats {_listed(beaten)} beyond chance (Hansen's test over all variants, 5 %).")
+        found.append(f"It beats {_listed(beaten, 'and')} beyond chance (Hansen's test over all variants, 5 %).")
     if even:
-        found.append(f"It does not beat {_listed(even)} beyond chance.")
+        found.append(f"It does not beat {_listed(even, 'or')} beyond chance.")
     if winner["placebo"]:
         placebo = winner["placebo"]
         found.append(
-            f"Of {placebo['count']:,} random scores with the same turnover, a share of "
-            f"{w.percent(placebo['p'])} did as well (mean {w.plain(placebo['mean'])})."
+            f"{placebo['count']:,} random scores with the same turnover had {w.plain(placebo['mean'])} on average; the "
+            f"probability that one does as well is {w.percent(placebo['p'])}."
         )
     if facts["overfitting"] and facts["overfitting"]["pbo"] is not None:
         found.append(
-            "The variant that is best in one half of the sessions is below the median of all in the other with a "
+            "The variant that is best in one half of the sessions is not above the median of all in the other with a "
             f"probability of {w.percent(facts['overfitting']['pbo'])} (probability of backtest overfitting)."
         )
     return found
@@ -110,8 +110,8 @@ def _against(facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return beaten, [row["against"] for row in facts["reality"] if row["against"] not in beaten]
 
 
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+def _listed(names: Sequence[str], last: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
 def _called(entry: Mapping[str, Any]) -> str:

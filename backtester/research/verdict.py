@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backtester.engine.types import SESSIONS_PER_YEAR
 from backtester.inputs import align_scores
 from backtester.labels import labels
 from backtester.metrics.ic import rank_ic
 from backtester.metrics.returns import sharpe_ratio
+from backtester.research import book
 from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
@@ -95,8 +97,8 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
 
     Returns:
         ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
-        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover`` (a
-        year), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and ``gross`` growth of 1),
+        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover`` (one-sided, a
+        year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and ``gross`` growth of 1),
         ``seeds`` (``sharpe`` of each by name, ``mean``, ``std``, ``low``, ``high``) or None, ``placebo`` (``count``,
         ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
     """
@@ -118,7 +120,8 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
     dates = runs.panel.dates[runs.window]
     told |= {
         "figures": figures,
-        "turnover": plain(result.metrics["turnover"]),
+        "turnover": plain(float(np.nanmean(book.traded(result)[runs.window])) / 2.0 * SESSIONS_PER_YEAR),
+        "halted": result.metrics["halted_since"],
         "curve": {"dates": [str(day) for day in dates], "net": _growth(entry.net), "gross": _growth(entry.gross)},
         "seeds": _seeds(entry),
         "placebo": _placebo(entry),

@@ -11,7 +11,17 @@ import numpy as np
 from backtester.engine.types import Floats
 from backtester.report import words as w
 from backtester.report.page import charts as c
-from backtester.report.page.bench.entries import DRAWN, VARIANT, Entries, dig, hover, numbers_of, rows_of, value_of
+from backtester.report.page.bench.entries import (
+    DRAWN,
+    VARIANT,
+    Entries,
+    chance,
+    dig,
+    hover,
+    numbers_of,
+    rows_of,
+    value_of,
+)
 from backtester.report.page.charts import Chart
 
 _POINTS = 700  # of a curve: a dozen of them share the figure
@@ -101,7 +111,7 @@ def matrix_chart(facts: Mapping[str, Any], entries: Entries) -> Chart | None:
         "hoverongaps": False,
         "hoverinfo": "text",
         "hovertext": [[_pair_said(entries, names, z, p, i, j) for j in range(len(names))] for i in range(len(names))],
-        "text": [["*" if chance <= _SURE else "" for chance in row] for row in p.tolist()],
+        "text": [["*" if one <= _SURE else "" for one in row] for row in p.tolist()],
         "texttemplate": "%{text}",
         "textfont": {"size": 12},
         "colorbar": {
@@ -230,4 +240,4 @@ def _pair_said(entries: Entries, names: list[str], z: Floats, p: Floats, i: int,
     if i == j:
         return ""
     one, other = (c.short(entries.called(names[k]), 40) for k in (i, j))
-    return hover(f"{one} less {other}: {w.plain(float(z[i, j]))}, p {w.plain(float(p[i, j]))}")
+    return hover(f"{one} less {other}: {w.plain(float(z[i, j]))}, p {chance(float(p[i, j]))}")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backtester.report import words as w
 from backtester.report.page import charts as c
 from backtester.report.page.charts import number, short
 
@@ -99,6 +100,11 @@ def numbers_of(told: Any, *keys: str) -> list[float]:
 def hover(text: str) -> str:
     """Text of anyone under the pointer: longer than a label, and no tag in it."""
     return html.escape(short(text, _HOVER), quote=False)
+
+
+def chance(value: Any) -> str:
+    """A p-value: with four decimals, and never 0."""
+    return "< 0.0001" if 0.0 <= number(value) < 0.00005 else w.fine(value)
 
 
 def span(told: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from backtester.report import words as w
 from backtester.report.leaderboard import verdict
 from backtester.report.page import terms
-from backtester.report.page.bench.entries import Entries, dig, list_of, rows_of, span, value_of
+from backtester.report.page.bench.entries import Entries, chance, dig, list_of, rows_of, span, value_of
 from backtester.report.page.said import Verdict
 
 _SURE = 0.05
@@ -118,7 +118,7 @@ def beats(facts: Mapping[str, Any], entries: Entries) -> Verdict:
 
 
 def _with_p(rows: list[Mapping[str, Any]]) -> str:
-    return list_of([f"{row.get('against')} (p {w.fine(row.get('consistent'))})" for row in rows])
+    return list_of([f"{row.get('against')} (p {chance(row.get('consistent'))})" for row in rows])
 
 
 def _data(facts: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from backtester.report import words as w
 from backtester.report.page import charts as c
 from backtester.report.page import parts as p
 from backtester.report.page.bench.compared import interval_trace
-from backtester.report.page.bench.entries import DRAWN, Entries, dig, hover, rows_of, value_of
+from backtester.report.page.bench.entries import DRAWN, Entries, chance, dig, hover, rows_of, value_of
 from backtester.report.page.charts import Chart
 from backtester.report.page.parts import Markup
 
@@ -128,7 +128,7 @@ def horizons_table(entries: Entries) -> Markup | None:
                 name_cell(entries.called(entry.get("name"))),
                 *cells,
                 w.plain(own.get("t")),
-                w.fine(own.get("p")),
+                chance(own.get("p")),
                 w.plain(own.get("ir")),
                 w.percent(own.get("positive"), places=1),
                 ic_cell(pearson),

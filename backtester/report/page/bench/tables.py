@@ -13,7 +13,7 @@ from backtester.report import words as w
 from backtester.report.page import parts as p
 from backtester.report.page import said
 from backtester.report.page.bench.compared import matrix
-from backtester.report.page.bench.entries import VARIANT, Entries, dig, numbers_of, rows_of, value_of
+from backtester.report.page.bench.entries import VARIANT, Entries, chance, dig, numbers_of, rows_of, value_of
 from backtester.report.page.bench.signal import ic_cell, name_cell, two_lines
 from backtester.report.page.charts import short
 from backtester.report.page.parts import Markup
@@ -91,7 +91,7 @@ def reality(facts: Mapping[str, Any]) -> Markup | None:
         (
             name_cell(w.text(row.get("against"))),
             _yes(row.get("consistent")),
-            *(w.fine(row.get(key)) for key in ("consistent", "lower", "upper", "p")),
+            *(chance(row.get(key)) for key in ("consistent", "lower", "upper", "p")),
         )
         for row in rows_of(facts, "reality")
     ]
@@ -129,16 +129,16 @@ def against_winner(facts: Mapping[str, Any], entries: Entries, level: str) -> Ma
 
 def every_two(facts: Mapping[str, Any], entries: Entries) -> Markup | None:
     """The differences of every two of the first variants and the baselines, in numbers."""
-    names, away, chance = matrix(facts, entries.drawn)
+    names, away, likely = matrix(facts, entries.drawn)
     if not np.isfinite(away).any():
         return None
     note = "All pairs are in bench.json." if len(names) < len(entries.good) else ""
     rows = [
         (
             name_cell(entries.called(name)),
-            *(two_lines(w.plain(one), f"p {w.fine(p_)}") if math.isfinite(one) else "" for one, p_ in pairs),
+            *(two_lines(w.plain(one), f"p {chance(p_)}") if math.isfinite(one) else "" for one, p_ in pairs),
         )
-        for name, pairs in zip(names, (zip(*rows, strict=True) for rows in zip(away, chance, strict=True)), strict=True)
+        for name, pairs in zip(names, (zip(*rows, strict=True) for rows in zip(away, likely, strict=True)), strict=True)
     ]
     return p.table(("row less column", *(entries.mark(name) for name in names)), rows, note=note)
 
@@ -195,7 +195,7 @@ def joint(facts: Mapping[str, Any]) -> Markup | None:
             name_cell(w.text(row.get("base"))),
             w.count(row.get("effects")),
             w.plain(row.get("f")),
-            w.fine(row.get("p")),
+            chance(row.get("p")),
         )
         for row in rows_of(told, "joint")
     ]
@@ -271,7 +271,7 @@ def _difference(told: Any, side: float, form: Any) -> tuple[str, str, str]:
     if not math.isfinite(away):
         return w.UNKNOWN, w.UNKNOWN, w.UNKNOWN
     low, high = sorted(side * value_of(told, key) for key in ("low", "high"))
-    return form(side * away), f"{form(low)} to {form(high)}", w.fine(value_of(told, "p"))
+    return form(side * away), f"{form(low)} to {form(high)}", chance(value_of(told, "p"))
 
 
 def _yes(p_value: Any) -> str:
