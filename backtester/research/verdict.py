@@ -97,10 +97,11 @@ def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
 
     Returns:
         ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
-        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover`` (one-sided, a
-        year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and ``gross`` growth of 1),
-        ``seeds`` (``sharpe`` of each by name, ``mean``, ``std``, ``low``, ``high``) or None, ``placebo`` (``count``,
-        ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
+        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover``
+        (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
+        ``gross`` growth of 1), ``seeds`` (``sharpe`` of each by name, ``mean``, ``std``, ``low``, ``high``) or None,
+        ``placebo`` (``count``, ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of
+        variants) or None.
     """
     variant, result = entry.variant, entry.result
     told: dict[str, Any] = {

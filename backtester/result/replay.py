@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from collections import defaultdict
-from operator import attrgetter
+from collections.abc import Iterable, Iterator
+from itertools import groupby, pairwise, repeat
+from operator import attrgetter, itemgetter
 
 import numpy as np
 
 from backtester.engine.types import (
+    AT_SAME_CLOSE,
     E_CANCELLED,
     E_CUT_REDUCING,
     E_ORDER_SPLIT,
@@ -21,10 +24,14 @@ from backtester.engine.types import (
     EVENT_CODE,
     EVENT_ITEM,
     EVENT_SESSION,
+    FILL_MOMENT,
     FILL_ORDER,
     FILL_SESSION,
     FILL_SHARES,
     FILL_SYMBOL,
+    FROM_HALT,
+    FROM_ORDER,
+    ORDER_ORIGIN,
     ORDER_SESSION,
     ORDER_SYMBOL,
     Floats,
@@ -84,87 +91,156 @@ def order_outcomes(tape: Tape, resting: Ints) -> tuple[Floats, Ints]:
     count = tape.order_f.size
     filled = np.zeros(count, dtype=np.float64)
     np.add.at(filled, tape.fill_i[:, FILL_ORDER], tape.fill_f[:, FILL_SHARES])
-    status = np.full(count, FILLED, dtype=np.int64)
     rests = np.zeros(count, dtype=bool)
     rests[resting[resting >= 0]] = True
-    status[rests] = np.where(filled[rests] != 0.0, PARTIAL, RESTING)
-
-    changes = _changes(tape)
-    split = np.unique(tape.event_i[tape.event_i[:, EVENT_CODE] == E_ORDER_SPLIT, EVENT_ITEM])
     short_of = np.abs(tape.order_f - filled) > _ROUNDING * np.abs(tape.order_f)
-    maybe = ~short_of & np.isin(tape.order_i[:, ORDER_SYMBOL], split)
-    # Those that something has surely become of come first: of two alike the event is that of the one not filled.
-    unclear = np.concatenate((np.flatnonzero(~rests & short_of), np.flatnonzero(~rests & maybe)))
-    fills = _fills_of(tape, unclear)
-    created = tape.order_i[unclear][:, [ORDER_SESSION, ORDER_SYMBOL]].tolist()
-    for order, shares, (session, symbol) in zip(unclear.tolist(), tape.order_f[unclear].tolist(), created, strict=True):
-        status[order] = _outcome(shares, session, fills.get(order, []), changes[symbol])
+    # What rests at the end is followed too, because some of the events are its own.
+    unclear = np.flatnonzero(rests | short_of | _split_on_the_way(tape))
+    unclear = unclear[np.argsort(tape.order_i[unclear, ORDER_SYMBOL], kind="stable")]
+
+    status = np.full(count, FILLED, dtype=np.int64)
+    changes = _changes(tape)
+    for symbol, group in groupby(_orders(tape, unclear), key=attrgetter("symbol")):
+        orders = list(group)
+        _follow(orders, changes.get(symbol, ()))
+        status[[order.number for order in orders]] = [order.status for order in orders]
+    status[rests] = np.where(filled[rests] != 0.0, PARTIAL, RESTING)
     return filled, status
 
 
-class _Change:
-    """An event that ends, splits or cuts one resting order of a symbol. It is matched with one order only."""
+def _split_on_the_way(tape: Tape) -> np.ndarray:
+    """Whether an order, ``(K,)``, may have been split before its last fill: its fills then say little of its end."""
+    last = np.full(tape.order_f.size, -1, dtype=np.int64)
+    last[tape.fill_i[:, FILL_ORDER]] = tape.fill_i[:, FILL_SESSION]  # later fills overwrite earlier ones
+    sessions = tape.ledger.shape[0]
+    events = tape.event_i[tape.event_i[:, EVENT_CODE] == E_ORDER_SPLIT].astype(np.int64)
+    splits = np.unique(events[:, EVENT_ITEM] * sessions + events[:, EVENT_SESSION])
+    first = tape.order_i[:, ORDER_SYMBOL].astype(np.int64) * sessions
+    made = first + tape.order_i[:, ORDER_SESSION]
+    before, after = (np.searchsorted(splits, when, side="right") for when in (made, first + last))
+    split: np.ndarray = before < after
+    return split
 
-    __slots__ = ("after", "before", "code", "session", "used")
 
-    def __init__(self, session: int, code: int, before: float, after: float) -> None:
-        self.session, self.code, self.before, self.after, self.used = session, code, before, after, False
+# The clock of a session. Orders are made at the fills (sized as they fill), by the breakers (those of a halt) or by the
+# decision, which replaces before it makes orders; afterwards come cancellations and fills at the close decided on.
+_SPLITS, _FILLS, _BREAKERS, _DECISION, _AFTERWARDS, _SESSION = range(6)
+# By when an event finds the fills taken off and the orders made: a cut as an order fills comes before that fill.
+_WHEN = {
+    E_ORDER_SPLIT: _SPLITS,
+    E_REFUSED_REDUCING: _SPLITS,
+    E_CUT_REDUCING: _BREAKERS,
+    E_REPLACED: _DECISION,
+    E_CANCELLED: _AFTERWARDS,
+}
 
 
-_session = attrgetter("session")
+class _Order:
+    """An order on its way: what is left of it, and which of the fills, ``when`` (clock) and ``parts``, are its own."""
+
+    __slots__ = ("dust", "end", "explicit", "left", "made", "next", "number", "parts", "status", "symbol", "when")
+
+    def __init__(self, fills: tuple[list[int], list[float]], of: tuple[int, int, int, int, int, int, float]) -> None:
+        self.when, self.parts = fills
+        self.number, self.symbol, self.next, self.end, self.made, self.explicit, self.left = of
+        self.dust, self.status = _ROUNDING * abs(self.left), CANCELLED
+
+    def fill(self, until: float) -> bool:
+        """Take off the fills before ``until``; whether they leave something (a cut may have left a dust of shares)."""
+        if self.next == self.end or self.when[self.next] >= until:
+            return True
+        while self.next < self.end and self.when[self.next] < until:
+            self.left -= self.parts[self.next]
+            self.next += 1
+        if abs(self.left) > self.dust:
+            return True
+        self.status = FILLED
+        return False
+
+    def fills_within(self, session: int, shares: float) -> bool:
+        """Whether it fills in the session, and by no more than ``shares``."""
+        if self.next == self.end or self.when[self.next] // _SESSION != session:
+            return False
+        return abs(self.parts[self.next]) <= abs(shares) * (1.0 + _ROUNDING)
 
 
-def _changes(tape: Tape) -> dict[int, list[_Change]]:
+def _orders(tape: Tape, wanted: np.ndarray) -> Iterator[_Order]:
+    """Some orders, one at a time: all at once would be a lot of memory."""
+    some = np.zeros(tape.order_f.size, dtype=bool)
+    some[wanted] = True
+    rows = np.flatnonzero(some[tape.fill_i[:, FILL_ORDER]])
+    rows = rows[np.argsort(tape.fill_i[rows, FILL_ORDER], kind="stable")]
+    start, end = (np.searchsorted(tape.fill_i[rows, FILL_ORDER], wanted, side=side) for side in ("left", "right"))
+    at_once = tape.fill_i[rows, FILL_MOMENT] == AT_SAME_CLOSE
+    when = tape.fill_i[rows, FILL_SESSION] * _SESSION + np.where(at_once, _AFTERWARDS, _FILLS)
+
+    origin = tape.order_i[wanted, ORDER_ORIGIN]
+    made = tape.order_i[wanted, ORDER_SESSION] * _SESSION + np.where(origin == FROM_HALT, _BREAKERS, _DECISION)
+    fills = end > start
+    made[fills] = np.minimum(made[fills], when[start[fills]])  # one that is sized as it fills
+    columns = (wanted, tape.order_i[wanted, ORDER_SYMBOL], start, end, made, origin == FROM_ORDER, tape.order_f[wanted])
+    of_fills = (when.tolist(), tape.fill_f[rows, FILL_SHARES].tolist())
+    return map(_Order, repeat(of_fills), zip(*(column.tolist() for column in columns), strict=True))
+
+
+_Change = tuple[int, int, float, float]  # session, code, shares before and after
+
+
+def _changes(tape: Tape) -> dict[int, Iterator[_Change]]:
     """The events that may have ended, split or cut an order, by symbol, in tape order.
 
-    What is refused whole is left out: an explicit order that never rested, or one that REDUCING cut to nothing, which
-    is cancelled if nothing else has become of it.
+    What is refused whole is left out: an explicit order that never rested, or one that REDUCING cut to nothing as it
+    would have filled, which is cancelled if nothing else has become of it. So is the end of what a split has left
+    nothing of, which the split tells.
     """
-    found: dict[int, list[_Change]] = defaultdict(list)
     codes = tape.event_i[:, EVENT_CODE]
     cut = (codes == E_REFUSED_REDUCING) & (tape.event_f[:, EVENT_AFTER] != 0.0)
-    rows = np.flatnonzero(cut | np.isin(codes, (E_REPLACED, E_CANCELLED, E_ORDER_SPLIT, E_CUT_REDUCING)))
-    columns = tape.event_i[rows][:, [EVENT_SESSION, EVENT_CODE, EVENT_ITEM]].tolist()
-    numbers = tape.event_f[rows][:, [EVENT_BEFORE, EVENT_AFTER]].tolist()
-    for (session, code, symbol), (before, after) in zip(columns, numbers, strict=True):
-        found[symbol].append(_Change(session, code, before, after))
-    return found
+    ended = ((codes == E_REPLACED) | (codes == E_CANCELLED)) & (tape.event_f[:, EVENT_BEFORE] != 0.0)
+    rows = np.flatnonzero(cut | ended | (codes == E_ORDER_SPLIT) | (codes == E_CUT_REDUCING))
+    rows = rows[np.argsort(tape.event_i[rows, EVENT_ITEM], kind="stable")]
+    symbols, starts = np.unique(tape.event_i[rows, EVENT_ITEM], return_index=True)
+    numbers = [tape.event_i[rows, EVENT_SESSION], codes[rows], *tape.event_f[rows][:, [EVENT_BEFORE, EVENT_AFTER]].T]
+    columns = [column.tolist() for column in numbers]
+    edges = zip(symbols.tolist(), pairwise([*starts.tolist(), rows.size]), strict=True)
+    return {symbol: zip(*(column[a:b] for column in columns), strict=True) for symbol, (a, b) in edges}
 
 
-def _fills_of(tape: Tape, orders: np.ndarray) -> dict[int, list[tuple[int, float]]]:
-    """Sessions and shares of the fills of some orders."""
-    found: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    wanted = np.zeros(tape.order_f.size, dtype=bool)
-    wanted[orders] = True
-    rows = np.flatnonzero(wanted[tape.fill_i[:, FILL_ORDER]])
-    columns = (tape.fill_i[rows, FILL_ORDER], tape.fill_i[rows, FILL_SESSION], tape.fill_f[rows, FILL_SHARES])
-    for order, session, shares in zip(*(column.tolist() for column in columns), strict=True):
-        found[order].append((session, shares))
-    return found
+def _follow(orders: list[_Order], changes: Iterable[_Change]) -> None:
+    """Take the orders of a symbol through its events, all of them at a time, each to its status.
 
+    Events name no order: one is that of an order that rests then and of which as many shares are left, and an order has
+    one event of a kind a session. Of several orders alike:
 
-def _outcome(shares: float, created: int, fills: list[tuple[int, float]], changes: list[_Change]) -> int:
-    """Follow one order through the events of its symbol, by what was left of it at each, to its end."""
-    left, done = shares, 0
-    last = (-1, -1)  # an order has one event of a kind a session: after a split by 3, -300 may be another order's
-    for k in range(bisect_left(changes, created, key=_session), len(changes)):
-        change = changes[k]
-        if change.used or (change.session, change.code) == last:
-            continue
-        # A split and a cut at the fill come before the fills of their session, everything else after them.
-        before_fills = change.code in (E_ORDER_SPLIT, E_REFUSED_REDUCING)
-        while done < len(fills) and fills[done][0] < change.session + (not before_fills):
-            left -= fills[done][1]
-            done += 1
-        if abs(left) <= _ROUNDING * abs(shares):
-            return FILLED
-        if not abs(change.before - left) <= _ROUNDING * abs(left):  # another order's, or (NaN) one not yet sized
-            continue
-        change.used, last = True, (change.session, change.code)
-        if change.code in (E_REPLACED, E_CANCELLED):
-            return REPLACED if change.code == E_REPLACED else CANCELLED
-        left = change.after
-        if left == 0.0:
-            return CANCELLED
-    left -= sum(part for _, part in fills[done:])
-    return FILLED if abs(left) <= _ROUNDING * abs(shares) else CANCELLED
+    - all that rest are split, replaced or cancelled together, so the event is that of the first;
+    - ``cut_reducing``: the last, in the order of slots (the target order, then explicit ones as submitted), and the
+      last event is that of the last order. The cut goes through the slots and leaves each what those before have left
+      to close, so that of orders alike the first are kept, one is cut and the rest is cut to nothing;
+    - ``refused_reducing``, cut as it fills: the one that fills in that session, and by no more than was left. Those
+      before have filled whole and those after not at all.
+    """
+    alive: list[_Order] = []
+    coming = 0
+    for (session, code), events in groupby(changes, key=itemgetter(0, 1)):
+        start = session * _SESSION
+        while coming < len(orders) and orders[coming].made < start + _SESSION:
+            alive.append(orders[coming])
+            coming += 1
+        now = start + _WHEN[code]
+        cut, at_fill, ends = code == E_CUT_REDUCING, code == E_REFUSED_REDUCING, code in (E_REPLACED, E_CANCELLED)
+        alive = [order for order in alive if order.made >= now or order.fill(now)]
+        unmatched = [order for order in alive if order.made < now or at_fill]
+        if cut:
+            unmatched.sort(key=attrgetter("explicit", "number"), reverse=True)
+        for _, _, before, after in list(events)[:: -1 if cut else 1]:
+            for order in unmatched:
+                alike = abs(before - order.left) <= _ROUNDING * abs(order.left)  # not if NaN: of one not yet sized
+                if alike and (not at_fill or order.fills_within(session, after)):
+                    unmatched.remove(order)
+                    order.left = 0.0 if ends else after
+                    order.status = REPLACED if code == E_REPLACED else CANCELLED
+                    break
+        # An end leaves nothing of what was there: what it does not match was cut to nothing as it would have filled.
+        since = start + _BREAKERS if ends else 0
+        alive = [order for order in alive if order.left != 0.0 and order.made >= since]
+    for order in alive + orders[coming:]:
+        order.fill(math.inf)
