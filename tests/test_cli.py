@@ -290,7 +290,7 @@ def test_demo(monkeypatch: pytest.MonkeyPatch) -> None:
     for key, value in {"SYMBOLS": 60, "SESSIONS": 300, "TRAIN": 120, "TEST": 40}.items():
         monkeypatch.setattr(demo, key, value)
     output = call("demo", "--seed", "3", "--out", "shown").output
-    names = sorted(folder.name for folder in Path("shown").iterdir())
+    names = sorted(folder.name for folder in Path("shown").iterdir() if folder.is_dir())
     assert [name.rsplit("-", 1)[0] for name in names] == ["demo-mlp", "demo-momentum", "demo-ridge"]
     assert "rank IC" in output
     assert "seed 2" in output

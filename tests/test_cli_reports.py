@@ -43,7 +43,10 @@ def two_runs() -> list[str]:
 def test_a_saved_run_is_reported_as_it_was_printed() -> None:
     printed = call("run", "small.toml").output
     folder = only_run()
-    assert call("report", str(folder)).output in printed
+    summary, told, page = call("report", str(folder)).output.partition("\nits page is ")
+    assert summary in printed
+    assert told
+    assert Path(page.strip()) == folder / "report.html"
 
 
 def test_a_run_is_found_by_its_name_and_by_the_beginning_of_it() -> None:

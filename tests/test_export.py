@@ -162,13 +162,13 @@ def test_the_command(own_folder) -> None:
 
     call("run", "small.toml", "--out", "runs/one")
     assert "alphalens.parquet" in typed("one", "--out", "out")  # the synthetic market has its scores
-    assert typed("one", "--out", "out", "--to", "quantstats", "--overwrite", "--json").startswith("{")
+    assert typed("one", "--out", "out", "--format", "quantstats", "--overwrite", "--json").startswith("{")
     assert sorted(path.name for path in Path("out").iterdir()) == [NOTE, "quantstats.parquet"]
     assert "holds an export already" in typed("one", "--out", "out", error=RunError)
-    assert "Did you mean" in typed("one", "--out", "new", "--to", "quantstat", error=ConfigError)
+    assert "Did you mean" in typed("one", "--out", "new", "--format", "quantstat", error=ConfigError)
     Path("runs/one/config.toml").unlink()
     assert "--data DIR" in typed("one", "--out", "new", error=RunError)
-    assert "quantstats.parquet" in typed("one", "--out", "series", "--to", "quantstats")
+    assert "quantstats.parquet" in typed("one", "--out", "series", "--format", "quantstats")
     call("data", "synth", "--symbols", "24", "--sessions", "90", "--seed", "3", "--out", "market")
     call("data", "synth", "--symbols", "24", "--sessions", "90", "--seed", "4", "--out", "other")
     assert "returns.parquet" in typed("one", "--out", "new", "--data", "market")

@@ -73,7 +73,7 @@ def run(
     from backtester.cli.logged import told_log
     from backtester.cli.output import print_json
     from backtester.cli.progress import progress
-    from backtester.cli.running import make_run
+    from backtester.cli.running import PAGE, make_run
     from backtester.cli.saving import check_place, check_runs, save_run
     from backtester.report import print_summary, summarise
 
@@ -98,9 +98,10 @@ def run(
         print_summary(made.result, dataset=checked.dataset)
     folder, is_new = save_run(made, RUNS, out=out, overwrite=overwrite, config=checked)
     if as_json:
-        print_json({"folder": str(folder), "new": is_new, **summarise(made.result)})
+        print_json({"folder": str(folder), "new": is_new, "page": str(folder / PAGE), **summarise(made.result)})
     else:
-        typer.echo(f"\nsaved to {folder}" if is_new else f"\nthe same run is in {folder} already")
+        where = f"saved to {folder}" if is_new else f"the same run is in {folder} already"
+        typer.echo(f"\n{where}; its page is {folder / PAGE}")
 
 
 @app.command()
@@ -116,6 +117,7 @@ def bench(
     from backtester.cli.logged import told_log
     from backtester.cli.output import print_json
     from backtester.cli.progress import progress
+    from backtester.cli.running import PAGE
     from backtester.cli.saving import check_runs
     from backtester.cli.variants import read_bench
     from backtester.report.leaderboard import print_bench
@@ -138,11 +140,11 @@ def bench(
             typer.secho(f"Note: {line}\n", fg="yellow", err=as_json)
     folder, is_new = save_bench(made, checked, RUNS, out, overwrite)
     if as_json:
-        print_json({"folder": str(folder), "new": is_new, **made.facts})
+        print_json({"folder": str(folder), "new": is_new, "page": str(folder / PAGE), **made.facts})
         return
     print_bench(made.facts)
     where = f"saved to {folder}" if is_new else f"the same bench is in {folder} already"
-    typer.echo(f"\n{where}; its page is {folder / 'report.html'}")
+    typer.echo(f"\n{where}; its page is {folder / PAGE}")
 
 
 @app.command()

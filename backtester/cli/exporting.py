@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from backtester.result import Result
 
 _RUN = "A run's folder, its name in runs/, or the beginning of the name."
-_TO = "pyfolio, quantstats, parquet or alphalens; may be repeated [all that can be made]."
+_FORMATS = "pyfolio, quantstats, parquet or alphalens; may be repeated [all that can be made]."
 _DATA = "The dataset that it ran in [that of its config.toml]."
 _SCORES = "What the strategy was shown, for alphalens: date, symbol, score [those of the run]."
 
@@ -20,7 +20,7 @@ _SCORES = "What the strategy was shown, for alphalens: date, symbol, score [thos
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help=_RUN)],
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the export.")],
-    to: Annotated[list[str] | None, typer.Option(metavar="FORMAT", help=_TO)] = None,
+    formats: Annotated[list[str] | None, typer.Option("--format", metavar="FORMAT", help=_FORMATS)] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help=_DATA)] = None,
     scores: Annotated[Path | None, typer.Option(metavar="FILE", help=_SCORES)] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export at --out.")] = False,
@@ -33,7 +33,7 @@ def export(
     from backtester.result.export import check_formats, check_target, needs_market
     from backtester.result.export import export as write
 
-    formats = to or None
+    formats = formats or None
     check_formats(formats)
     check_target(out, overwrite)
     folder = find_run(run)

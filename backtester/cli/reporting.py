@@ -31,7 +31,7 @@ def report_run(written: Path, png: Path | None, as_json: bool) -> None:
     page = _write(folder, run_page(result, study, dataset))
     pictures = [] if png is None else _pictures(run_charts(result, study), png)
     if as_json:
-        print_json({"folder": str(folder), "page": page, "pictures": pictures, **summarise(result)})
+        print_json({"folder": str(folder), **_files(page, pictures), **summarise(result)})
         return
     print_summary(result, dataset=dataset)
     _tell(page, pictures)
@@ -50,7 +50,7 @@ def report_bench(folder: Path, png: Path | None, as_json: bool) -> None:
     page = _write(folder, bench_page(facts))
     pictures = [] if png is None else _pictures(bench_charts(facts), png)
     if as_json:
-        print_json({"folder": str(folder), "page": page, "pictures": pictures, **facts})
+        print_json({"folder": str(folder), **_files(page, pictures), **facts})
         return
     print_bench(facts)
     _tell(page, pictures)
@@ -107,6 +107,11 @@ def _pictures(charts: Any, folder: Path) -> list[str]:
     from backtester.report.page import write_pngs
 
     return [str(path) for path in write_pngs(charts, folder)]
+
+
+def _files(page: str, pictures: list[str]) -> dict[str, Any]:
+    """What was written, for programs."""
+    return {"page": page} | ({"pictures": pictures} if pictures else {})
 
 
 def _tell(page: str, pictures: list[str]) -> None:

@@ -162,8 +162,15 @@ class Comparison:
         said = "paired stationary bootstrap over the sessions that both share"
         if len(pairs) > _PAIRS:
             said += f"; the {_PAIRS} least likely by chance of {len(pairs)}: --json has all"
-        lines = [*layout.table(header, rows), *layout.paragraph(said, width, "dim")]
-        return layout.titled("Are the differences real?", lines)
+        if layout.table_width(header, rows) <= width:
+            lines = layout.table(header, rows)
+        else:
+            lines = [
+                line
+                for label, apart, interval, chance in rows
+                for line in layout.paragraph(f"{apart} ({interval}), by chance {chance}", width, label=f"{label}  ")
+            ]
+        return layout.titled("Are the differences real?", [*lines, *layout.paragraph(said, width, "dim")])
 
     def _settings(self, names: Sequence[str], width: int) -> list[Text]:
         found = self._facts["differing_settings"]
