@@ -6,6 +6,7 @@ The content of ``bench.json``, of the bench's page and of the leaderboard on the
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -52,7 +53,7 @@ def bench_facts(
     """
     tell = progress or (lambda what, done, total: None)
     daily = _daily_ics(runs)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         work = [partial(_entry, runs, entry, daily.get(entry.variant.name)) for entry in runs.entries]
         entries = []
         for done, found in enumerate(pool.map(lambda one: one(), work), 1):
