@@ -194,3 +194,28 @@ def test_run_leaves_the_bench_out():
     assert (folder / "run.json").is_file()
     assert (folder / "report.html").is_file()
     assert "bench" not in (folder / "config.toml").read_text()
+
+
+def test_runs_of_a_bench_are_compared_by_their_scores_too(bench):
+    _, folder = bench
+    facts = facts_of(folder)
+    by = {one["name"]: one for one in facts["entries"]}
+    chosen = [by["lookback=2 slippage_bps=0"], by["lookback=5 slippage_bps=0"], by["equal weight"]]
+    told = json.loads(call("compare", *(str(folder / one["run"]) for one in chosen), "--json").stdout)
+    first = told["pairs"][0]
+    scores = [one["signal"]["horizons"][0]["rank"]["mean"] for one in chosen[:2]]
+    assert first["ic"]["difference"] == pytest.approx(scores[0] - scores[1], abs=1e-5)
+    assert told["pairs"][1]["ic"] is None  # equal weights need no scores
+    assert "rank IC" in call("compare", *(str(folder / one["run"]) for one in chosen)).output
+
+
+def test_every_entry_is_held_against_the_universe(bench):
+    _, folder = bench
+    for one in facts_of(folder)["entries"]:
+        told = one["figures"]["benchmark"]
+        assert told["name"] == "equal_weight"
+        assert told["beta"]["low"] <= told["beta"]["value"] <= told["beta"]["high"]
+    weight = next(one for one in facts_of(folder)["entries"] if one["name"] == "equal weight")
+    assert weight["figures"]["benchmark"]["beta"]["value"] == pytest.approx(1.0, abs=0.2)
+    assert weight["signal"] is None
+    assert weight["dsr"] is None

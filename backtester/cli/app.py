@@ -172,17 +172,19 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show saved runs side by side: figures, settings that differ, and which differences are real."""
-    from backtester.cli.finding import load_runs
+    from backtester.cli.finding import find_run, load_runs
     from backtester.cli.output import print_json
+    from backtester.cli.reporting import read_study
     from backtester.report.compare import compare, print_comparison
 
     if len(runs) < 2:
         raise typer.BadParameter(f"{runs[0]} alone cannot be compared. Name two runs or more.", param_hint="RUN")
     results, names = load_runs(runs)
+    studies = [read_study(find_run(run)) for run in runs]
     if as_json:
-        print_json(compare(results, names))
+        print_json(compare(results, names, studies))
     else:
-        print_comparison(results, names)
+        print_comparison(results, names, studies=studies)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from backtester.cli.progress import Progress
 from backtester.cli.running import (
     CONFIG,
     PAGE,
+    STUDY,
     Made,
     Tell,
     load_data,
@@ -237,11 +238,13 @@ def _write(bench: MadeBench, config: BenchConfig, fresh: Path, out: Path, hashes
     from backtester.report.page import bench_page
 
     names = _folders([entry.variant.name for entry in bench.runs.good])
+    studies = {one["name"]: {"signal": one["signal"], "portfolio": one["figures"]} for one in bench.facts["entries"]}
     for entry in bench.runs.good:
         assert entry.result is not None
         name = names[entry.variant.name]
-        told = bench.configs[entry.variant.name].resolved(out / RUNS / name)
-        entry.result.save(fresh / RUNS / name, extra={CONFIG: to_toml(told)})
+        told = to_toml(bench.configs[entry.variant.name].resolved(out / RUNS / name))
+        study = json.dumps(studies[entry.variant.name], allow_nan=False)
+        entry.result.save(fresh / RUNS / name, extra={CONFIG: told, STUDY: study})
     for one in bench.facts["entries"]:
         one["run"] = f"{RUNS}/{names[one['name']]}" if one["name"] in names else None
     facts = {**bench.facts, "hash": hashes}

@@ -60,7 +60,7 @@ class BenchConfig(NamedTuple):
 
     def told(self, name: str, options: dict[str, Any]) -> Told:
         """The config with some keys changed; one that cannot be read keeps its error."""
-        return _told(self.file, self.settings, name, options)
+        return _told(self.file, self.settings, self.base, name, options)
 
 
 def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
@@ -78,16 +78,17 @@ def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
     for k, name in enumerate(names):
         if name in names[:k]:
             raise base.places.error((BENCH,), f"two variants are called {name!r}; give each a name of its own.")
-    told = [_told(file, settings, name, options) for name, options in changes]
+    told = [_told(file, settings, base, name, options) for name, options in changes]
     if all(one.config is None for one in told):
         raise ConfigError(told[0].error)
     return BenchConfig(base, section, told, file, settings)
 
 
-def _told(file: Path, settings: Sequence[str], name: str, options: dict[str, Any]) -> Told:
-    """A variant: the config with some keys changed."""
+def _told(file: Path, settings: Sequence[str], base: Config, name: str, options: dict[str, Any]) -> Told:
+    """A variant: the config with some keys changed, and a benchmark if it has none."""
+    usual = {("run", "benchmark"): "equal_weight"} if base.run.benchmark is None else {}
     try:
-        config = read_config(file, settings, {tuple(key.split(".")): value for key, value in options.items()})
+        config = read_config(file, settings, usual | {tuple(key.split(".")): value for key, value in options.items()})
     except ConfigError as error:
         return Told(name, options, None, f"variant {name}: {error}")
     return Told(name, options, config)

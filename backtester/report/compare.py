@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -16,7 +16,7 @@ from backtester.report import layout, notes
 from backtester.report import words as w
 from backtester.report.differing import differing
 from backtester.report.facts import summarise
-from backtester.research.bootstrap import paired_sharpe
+from backtester.research.bootstrap import paired_mean, paired_sharpe
 from backtester.research.study import plain
 from backtester.result import Result
 
@@ -40,19 +40,26 @@ _FIGURES = (
 )
 
 
-def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> dict[str, Any]:
+Studies: TypeAlias = Sequence[Mapping[str, Any] | None]
+
+
+def compare(
+    results: Sequence[Result], names: Sequence[str] | None = None, studies: Studies | None = None
+) -> dict[str, Any]:
     """What there is to say about runs beside each other, as plain data.
 
     Args:
         results: the runs, two or more.
         names: what to call them; by default their names. They should differ.
+        studies: what there is to know of each besides, as ``study.json`` has it; None where there is none.
 
     Returns:
         A dict whose keys stay: ``runs`` (the names), ``warnings`` (what makes the runs hard to compare), ``metrics``
         (name of the figure to a list, one value a run), ``best`` (name of the figure to the places of the best runs,
         for figures of which more or less is better), ``differing_settings`` (``section.key`` to a list, None where a
         run has no such setting), ``pairs`` (of every two runs ``one`` and ``other``, by name, what their net Sharpe
-        ratios differ by over the sessions that both share: `backtester.research.bootstrap.Paired`; NaN as None),
+        ratios differ by over the sessions that both share: `backtester.research.bootstrap.Paired`, NaN as None; and as
+        ``ic`` the same of their mean rank ICs, None where the scores of either, of one horizon, are not known),
         ``correlations`` (of the returns on the sessions that two runs share; a row a run,
         NaN below two sessions), ``summaries`` (of every run).
     """
@@ -69,23 +76,25 @@ def compare(results: Sequence[Result], names: Sequence[str] | None = None) -> di
         "metrics": figures,
         "best": {key: places for key, places in best.items() if places},
         "differing_settings": differing([result.settings | {"cash": result.cash} for result in results]),
-        "pairs": _pairs(results, called),
+        "pairs": _pairs(results, called, studies or [None] * len(results)),
         "correlations": [[_correlation(a, b) for b in results] for a in results],
         "summaries": facts,
     }
 
 
-def print_comparison(results: Sequence[Result], names: Sequence[str], console: Console | None = None) -> None:
-    """Print runs side by side to the terminal, or to ``console``."""
-    (console or Console()).print(Comparison(results, names))
+def print_comparison(
+    results: Sequence[Result], names: Sequence[str], console: Console | None = None, studies: Studies | None = None
+) -> None:
+    """Print runs side by side to the terminal, or to ``console``; the rest as in `compare`."""
+    (console or Console()).print(Comparison(results, names, studies))
 
 
 class Comparison:
     """Runs side by side, as something that rich can print."""
 
-    def __init__(self, results: Sequence[Result], names: Sequence[str]) -> None:
+    def __init__(self, results: Sequence[Result], names: Sequence[str], studies: Studies | None = None) -> None:
         """Gather what there is to say."""
-        self._facts = compare(results, names)
+        self._facts = compare(results, names, studies)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The lines."""
@@ -149,15 +158,18 @@ class Comparison:
         if not pairs:
             return []
         shown = sorted(pairs, key=lambda pair: pair["p"])[:_PAIRS]
-        header = ("", "Sharpe differs by", "95 % interval", "by chance")
+        told = [(pair, "Sharpe", pair, w.plain) for pair in shown]
+        told += [(pair, "rank IC", pair["ic"], w.fine) for pair in shown if pair["ic"] is not None]
+        header = ("", "", "differs by", "95 % interval", "by chance")
         rows = [
             (
                 f"{by[pair['one']]} less {by[pair['other']]}",
-                w.plain(pair["difference"]),
-                f"{w.plain(pair['low'])} to {w.plain(pair['high'])}",
-                w.percent(pair["p"]),
+                figure,
+                form(one["difference"]),
+                f"{form(one['low'])} to {form(one['high'])}",
+                w.percent(one["p"]),
             )
-            for pair in shown
+            for pair, figure, one, form in told
         ]
         said = "paired stationary bootstrap over the sessions that both share"
         if len(pairs) > _PAIRS:
@@ -167,8 +179,10 @@ class Comparison:
         else:
             lines = [
                 line
-                for label, apart, interval, chance in rows
-                for line in layout.paragraph(f"{apart} ({interval}), by chance {chance}", width, label=f"{label}  ")
+                for label, figure, apart, interval, chance in rows
+                for line in layout.paragraph(
+                    f"{figure} {apart} ({interval}), by chance {chance}", width, label=f"{label}  "
+                )
             ]
         return layout.titled("Are the differences real?", [*lines, *layout.paragraph(said, width, "dim")])
 
@@ -252,14 +266,31 @@ def _correlation(one: Result, other: Result) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def _pairs(results: Sequence[Result], names: Sequence[str]) -> list[dict[str, Any]]:
-    """Every two runs, by their net returns of the sessions that both share."""
+def _pairs(results: Sequence[Result], names: Sequence[str], studies: Studies) -> list[dict[str, Any]]:
+    """Every two runs, by their net returns, and by their daily ICs, of the sessions that both share."""
     found = []
-    for (one, name), (other, against) in combinations(zip(results, names, strict=True), 2):
+    for (one, name, study), (other, against, studied) in combinations(zip(results, names, studies, strict=True), 2):
         _, left, right = np.intersect1d(one.dates, other.dates, return_indices=True)
-        told = paired_sharpe(_returns(one)[left], _returns(other)[right])
-        found.append({"one": name, "other": against, **plain(told)})
+        told = plain(paired_sharpe(_returns(one)[left], _returns(other)[right]))
+        found.append({"one": name, "other": against, **told, "ic": _paired_ic(study, studied)})
     return found
+
+
+def _paired_ic(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The difference of two mean rank ICs; None where either is not known, or they look ahead over other horizons."""
+    first, second = ((study or {}).get("signal") for study in (one, other))
+    if not first or not second or first["horizon"] != second["horizon"]:
+        return None
+    days, daily = zip(*(_daily(signal) for signal in (first, second)), strict=True)
+    _, left, right = np.intersect1d(days[0], days[1], return_indices=True)
+    told: dict[str, Any] = plain(paired_mean(daily[0][left], daily[1][right]))
+    return told if told["p"] is not None else None
+
+
+def _daily(signal: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """The dates of the decisions, and the rank IC of each."""
+    daily = signal["daily"]
+    return np.array(daily["dates"], dtype="datetime64[D]"), np.array(daily["rank"], dtype=np.float64)
 
 
 def _returns(result: Result) -> np.ndarray:

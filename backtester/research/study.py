@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from backtester.engine.types import SESSIONS_PER_YEAR
 from backtester.market.panel import Panel
 from backtester.research import book
 from backtester.research.bootstrap import Interval, portfolio_block, portfolio_intervals
+from backtester.research.hac import line_test
 from backtester.research.quality import signal_study
 from backtester.research.sharpe import minimum_track_record, probabilistic_sharpe
 from backtester.result import Result
@@ -67,7 +70,8 @@ def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] 
         None for a run that never held anything. Else ``first`` and ``last`` (dates) and ``sessions``; ``level`` and
         ``resamples`` of the intervals and ``block``, the mean length of a block of them; ``net`` and ``gross``, figures
         by name, each ``value``, ``low`` and ``high``; ``break_even_bps``; ``psr``, the probability that the Sharpe
-        ratio is above 0, and ``min_track_sessions``, from how many on it would be so at 95 %.
+        ratio is above 0, and ``min_track_sessions``, from how many on it would be so at 95 %; ``benchmark``, None or
+        that of the run if it is daily: ``name``, ``alpha`` (``a_year``, arithmetic, its interval and ``p``), ``beta``.
     """
     rows = book.invested(result) if since is None else np.arange(len(result.dates)) >= since
     if not rows.any():
@@ -88,7 +92,21 @@ def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] 
         "break_even_bps": number(book.break_even_bps(result)),
         "psr": number(probabilistic_sharpe(net)),
         "min_track_sessions": number(minimum_track_record(net)),
+        "benchmark": _against(result, rows, net),
     }
+
+
+def _against(result: Result, rows: NDArray[np.bool_], net: NDArray[np.float64]) -> dict[str, Any] | None:
+    """Alpha and beta to the benchmark, with their intervals; None without one that is known session by session."""
+    benchmark = result.benchmark
+    if benchmark is None or (benchmark.sessions[rows] > 1).any():
+        return None
+    line = line_test(net, benchmark.returns[rows])
+    year = {key: getattr(line.alpha, key) * SESSIONS_PER_YEAR for key in ("mean", "low", "high")}
+    alpha = {"a_year": year["mean"], "low": year["low"], "high": year["high"], "p": line.alpha.p}
+    beta = {"value": line.beta.mean, "low": line.beta.low, "high": line.beta.high}
+    found: dict[str, Any] = plain({"name": benchmark.name, "alpha": alpha, "beta": beta})
+    return found
 
 
 def of_intervals(found: Mapping[str, Interval]) -> dict[str, dict[str, float | None]]:

@@ -142,6 +142,12 @@ def intervals(portfolio: Mapping[str, Any]) -> Markup:
     for key in [*net, *(key for key in gross if key not in net)]:
         name, form = _FORMS.get(key, (key.replace("_", " "), w.plain))
         rows.append((name, *_interval(net.get(key), form), *_interval(gross.get(key), form)))
+    against = portfolio.get("benchmark")
+    if against:
+        alpha, name = against["alpha"], against["name"]
+        told = {"value": alpha["a_year"], "low": alpha["low"], "high": alpha["high"]}
+        rows.append((f"alpha a year to {name}", *_interval(told, w.signed), w.UNKNOWN, w.UNKNOWN))
+        rows.append((f"beta to {name}", *_interval(against["beta"], w.plain), w.UNKNOWN, w.UNKNOWN))
     header = ("", "net", f"{level} interval", "gross", f"{level} interval")
     sessions = portfolio.get("sessions")
     span = f" of the {w.sessions(sessions)} since the first position" if sessions else ""
