@@ -14,6 +14,7 @@ import backtester as bt
 import signals
 import strategies
 from backtester.metrics.returns import sharpe_ratio
+from backtester.report.leaderboard import verdict
 from backtester.research.bench import BASELINE, Variant, run_variants, started
 from backtester.research.book import net_returns
 from backtester.research.verdict import bench_facts
@@ -162,7 +163,12 @@ def test_facts_are_over_the_window_alone():
     late = blurred(0.5, 0)
     late[:150] = np.nan
     facts = bench_facts(run_variants(PANEL, [Variant("late", ranked, scores=late)], placebos=1), "some")
-    assert facts["window"] == {"start": str(PANEL.dates[151]), "end": str(PANEL.dates[-1]), "sessions": 149}
+    assert facts["window"] == {
+        "start": str(PANEL.dates[151]),
+        "end": str(PANEL.dates[-1]),
+        "sessions": 149,
+        "set_by": [],
+    }
     figures = facts["entries"][0]["figures"]
     assert figures["sessions"] == 149
     assert figures["first"] == str(PANEL.dates[151])
@@ -188,3 +194,80 @@ def test_costless_terms_reach_the_runs():
     paid, free = run_variants(PANEL, variants, placebos=1).entries
     assert (paid.gross > paid.net).any()
     np.testing.assert_allclose(free.gross, free.net, atol=1e-12)
+
+
+def every_fifth(values: np.ndarray) -> np.ndarray:
+    sparse = np.full_like(values, np.nan)
+    sparse[::5] = values[::5]
+    return sparse
+
+
+def test_a_strategy_that_waits_makes_all_wait():
+    waits = partial(strategies.RankedLongShort, long=8, short=8, warmup=120)
+    variants = [Variant("waits", waits, scores=blurred(0.5, 0)), Variant("ready", ranked, scores=blurred(0.5, 1))]
+    runs = run_variants(PANEL, variants, placebos=1)
+    assert (runs.start, runs.latest) == (119, ["waits"])
+
+
+def test_a_baseline_may_not_eat_the_window():
+    late = blurred(0.5, 0)
+    late[:200] = np.nan
+    variants = [
+        Variant("a", ranked, scores=blurred(0.5, 1)),
+        Variant("late", ranked, scores=late, role=BASELINE),
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    assert runs.start == 0
+    assert "more than half of their sessions" in runs.entries[1].error
+    late[:290] = np.nan
+    with pytest.raises(bt.DataError, match="9 sessions are left to compare over"):
+        run_variants(PANEL, [Variant("late", ranked, scores=late)], placebos=1)
+
+
+def test_one_that_is_wiped_out_or_rarely_scores_cuts_no_test_of_the_others():
+    variants = [*of_noise(3), Variant("rare", ranked, scores=every_fifth(blurred(0.5, 7)))]
+    runs = run_variants(PANEL, variants, placebos=1)
+    runs.entries[0].net[20:] = np.nan  # as after an account is wiped out
+    pairs = {(one["one"], one["other"]): one for one in bench_facts(runs, "some")["pairs"]}
+    assert {one["sharpe"]["sessions"] for one in pairs.values()} == {299}
+    assert pairs["noise 1", "noise 2"]["ic"]["sessions"] > 290
+    assert pairs["noise 1", "rare"]["ic"]["sessions"] < 65
+
+
+def test_a_baseline_is_held_against_what_trades_at_its_costs():
+    variants = [
+        Variant("cheap", ranked, scores=blurred(0.5, 0), terms={"costs": FREE}),
+        Variant("dear", ranked, scores=blurred(0.5, 0)),
+        Variant("base", ranked, scores=blurred(0.0, 1), role=BASELINE),
+    ]
+    rows = {one["against"]: one for one in bench_facts(run_variants(PANEL, variants, placebos=1), "some")["reality"]}
+    assert (rows["cash"]["variants"], rows["cash"]["best"]) == (2, "cheap")
+    assert (rows["base"]["variants"], rows["base"]["best"]) == (1, "dear")
+
+
+def test_what_is_said_of_chance_names_the_variant_that_it_is_about():
+    """Hansen's test is about means: the best of them need not be the one with the best Sharpe ratio."""
+    baseline = Variant("equal", ranked, scores=blurred(0.0, 5), role=BASELINE)
+    runs = run_variants(PANEL, [*of_noise(2), baseline], placebos=1)
+    rng = np.random.default_rng(0)
+    market = rng.normal(0.001, 0.02, 299)
+    runs.entries[0].net[:] = rng.normal(0.0004, 0.001, 299)
+    runs.entries[1].net[:] = market + rng.normal(0.0005, 0.0005, 299)
+    runs.entries[2].net[:] = market
+    facts = bench_facts(runs, "some")
+    told = {one["against"]: one for one in facts["reality"]}
+    assert told["equal"]["best"] == "noise 1"
+    assert told["equal"]["consistent"] < 0.05
+    facts["winner"] = "noise 0"
+    (said,) = [line for line in verdict(facts) if "equal" in line and "beats" in line]
+    assert said.startswith("The variant with the highest mean return, noise 1, beats cash and equal beyond chance")
+
+
+def test_scores_that_are_not_looked_at_have_no_placebos():
+    variants = [Variant("holds", strategies.EqualWeight, scores=blurred(0.5, 0))]
+    assert not run_variants(PANEL, variants, placebos=3).entries[0].placebos.size
+
+
+def test_names_are_told_apart():
+    with pytest.raises(bt.ConfigError, match="one name"):
+        run_variants(PANEL, [Variant("a", ranked, scores=blurred(0.5, 0))] * 2)

@@ -133,4 +133,4 @@ def test_a_strategy_without_scores_has_ranked_baselines(tmp_path):
 
 def test_a_variant_named_like_a_baseline_does_not_hide_it(tmp_path):
     found = told(tmp_path, '[bench.variants.ridge]\n"signal.lookback" = 5\n')
-    assert [one.name for one in baselines(found, None, ranks=True)][-1] == "ridge (baseline)"
+    assert [one.name for one in baselines(found, None, ranks=True)][-1] == "ridge baseline"

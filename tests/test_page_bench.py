@@ -95,7 +95,7 @@ def test_the_leaderboard():
         "1.40 ± 1.00 of 3"
     )
     # Baselines are held against no placebos, have no seeds, and are no trials.
-    assert last == "ridge (baseline) -3.30 -4.80 to -1.80 1.30 -16.50 % 6.00 % 41.40x 0.0200 ± 0.0080 6.6".replace(
+    assert last == "ridge * -3.30 -4.80 to -1.80 1.30 -16.50 % 6.00 % 41.40x 0.0200 ± 0.0080 6.6".replace(
         "1.30 -", "-1.30 -"
     )
     # The pictures share a scale from the lowest end, -3.3 - 1.5 = -4.8 at 5 pixels, to the highest, 2.9 at 99.
@@ -240,7 +240,7 @@ def test_any_bench_has_a_page(name):
 def test_what_is_missing_is_said_or_left_out():
     cut = cases.cut_facts()
     alone = Reader(bench_page(cut["only one"])).text
-    assert "The only variant, a net Sharpe ratio of 1.40" in alone
+    assert "The only variant that ran has a net Sharpe ratio of 1.40" in alone
     assert "With a single variant nothing was chosen among" in alone
     none = Reader(bench_page(cut["no variant"])).text
     assert "No variant gave a result, so there is nothing to compare." in none
@@ -271,7 +271,9 @@ def test_many_entries_fold_the_long_tables(page):
 def test_halted_entries_are_named():
     facts = cases.bench_facts(["a", "b"])
     facts["entries"][1]["halted"] = "2017-01-02"
-    assert ("Halted by a breaker at the end of the window: 2. b.", "red") in said.warnings(facts, Entries(facts))
+    assert ("Halted by a breaker, and in cash from then to the end: 2. b (since 2017-01-02).", "red") in said.warnings(
+        facts, Entries(facts)
+    )
 
 
 def test_the_same_input_makes_the_same_page(page):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -16,6 +17,7 @@ from backtester.cli.running import (
     Made,
     Tell,
     load_data,
+    notes_of,
     silent,
     strangers,
 )
@@ -24,12 +26,13 @@ from backtester.cli.scores import read_scores
 from backtester.cli.toml import to_toml
 from backtester.cli.variants import BenchConfig, Told, baselines, made
 from backtester.cli.warned import told_warnings
-from backtester.errors import BacktesterError, RunError
+from backtester.errors import BacktesterError, RunError, StrategyError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from backtester.cli.config import Config
+    from backtester.market.panel import Panel
     from backtester.research.bench import Entry, Runs, Variant
     from backtester.research.ledger import Trial
 
@@ -75,11 +78,12 @@ def make_bench(
             return planted
         path = config.path("scores")
         if path not in read:
-            scores, left_out = read_scores(path).fit(panel)
-            read[path] = scores
+            file = read_scores(path)
+            fitted, left_out = file.fit(panel)
+            read[path] = file, fitted
             for line in left_out:
                 tell(line)
-        return read[path]
+        return read[path][1]
 
     found: list[Variant] = []
     failed: list[tuple[Told, str, str]] = []
@@ -99,8 +103,13 @@ def make_bench(
         add(told, VARIANT)
     if not found:
         raise RunError(failed[0][2])
+    wrong = {told.name for told, _, _ in failed}
+    of_grid = [told.name for told in bench.variants if told.of_grid]
+    if of_grid and wrong.issuperset(of_grid):  # such as a misspelt key: what is left is not what was asked for
+        raise base.places.error(("bench", "grid"), f"every variant of it fails; the first: {failed[0][2]}")
     like = next((one.signal for one in found if one.signal is not None), None)
-    for told in baselines(bench, like, ranks=like is not None or any(one.scores is not None for one in found)):
+    ranks = like is not None or base.scores is not None or _needs_scores(panel, found[0])
+    for told in baselines(bench, like, ranks):
         add(told, BASELINE)
     signal = base.signal
     keeps = signal is None or signal.cache
@@ -113,9 +122,13 @@ def make_bench(
             checkpoints=base.checkpoints if signal is not None else score_cache.default_checkpoints(),
             progress=progress,
         )
+        for entry in runs.good:
+            config = configs[entry.variant.name]
+            file = None if config.scores is None else read[config.path("scores")][0]
+            _note(entry, notes_of(config, file))
         facts = bench_facts(runs, bench.name, progress)
         facts["entries"] += [_never_run(told, role, error) for told, role, error in failed]
-        facts |= {"dataset": base.dataset, "terms": _terms(runs, facts["winner"])}
+        facts |= {"dataset": base.dataset, **_terms(runs, facts["winner"])}
         facts |= _counted(runs, facts, ledger, _dataset(base))
     for line in dict.fromkeys(caught):
         tell(line)
@@ -128,16 +141,47 @@ def _never_run(told: Told, role: str, error: str) -> dict[str, Any]:
     return {"name": told.name, "role": role, "options": told.options, "error": error, **empty}
 
 
+def _needs_scores(panel: Panel, variant: Variant) -> bool:
+    """Whether a strategy that is given none asks for scores."""
+    from backtester.run import run
+
+    try:
+        run(panel, variant.make(), **variant.terms)
+    except StrategyError as error:
+        return "scores" in str(error)
+    return False
+
+
+def _note(entry: Entry, notes: dict[str, Any]) -> None:
+    """Note something beside the settings of a run."""
+    assert entry.result is not None
+    entry.result = dataclasses.replace(entry.result, settings=entry.result.settings | notes)
+
+
 def _terms(runs: Runs, winner: str) -> dict[str, Any]:
-    """Under which terms the winner was run, in settings and in words."""
+    """Under which terms the winner was run, and what flatters it or others.
+
+    Returns:
+        ``terms``: ``settings``, ``cash``, ``flattered_by`` and ``leaves_out`` of the winner; ``flattered``: of every
+        sentence on what flatters a result (``said``) the ``entries``, none where it concerns all.
+    """
     from backtester.report import summarise
+    from backtester.research.bench import VARIANT
     from backtester.research.study import plain
 
-    result = next(entry.result for entry in runs.good if entry.variant.name == winner)
+    told = {entry.variant.name: summarise(entry.result) for entry in runs.good if entry.result is not None}
+    results = {entry.variant.name: entry.result for entry in runs.good}
+    result = results[winner]
     assert result is not None
-    told = summarise(result)
-    kept: dict[str, Any] = plain({"settings": result.settings, "cash": result.cash})
-    return kept | {key: told[key] for key in ("flattered_by", "leaves_out")}
+    terms: dict[str, Any] = plain({"settings": result.settings, "cash": result.cash})
+    terms |= {key: told[winner][key] for key in ("flattered_by", "leaves_out")}
+    variants = [entry.variant.name for entry in runs.good if entry.variant.role == VARIANT]
+    by: dict[str, list[str]] = {}
+    for name in variants:
+        for said in told[name]["flattered_by"]:
+            by.setdefault(said, []).append(name)
+    flattered = [{"said": said, "entries": [] if len(names) == len(variants) else names} for said, names in by.items()]
+    return {"terms": terms, "flattered": flattered}
 
 
 def _dataset(config: Config) -> str:
@@ -210,7 +254,8 @@ def save_bench(
     hashes = _hash(bench)
     if out is None:
         out = folder / f"{file_name(config.name)}-bench-{hashes[:8]}"
-    if _holds(out, hashes):
+    if _holds(out, hashes):  # what has been counted since may be more
+        _write_facts(bench, out, hashes, _folders([entry.variant.name for entry in bench.runs.good]))
         return out, False
     check_bench_place(out, overwrite)
     try:
@@ -235,8 +280,6 @@ def check_bench_place(out: Path, overwrite: bool) -> None:
 
 
 def _write(bench: MadeBench, config: BenchConfig, fresh: Path, out: Path, hashes: str) -> None:
-    from backtester.report.page import bench_page
-
     names = _folders([entry.variant.name for entry in bench.runs.good])
     studies = {one["name"]: {"signal": one["signal"], "portfolio": one["figures"]} for one in bench.facts["entries"]}
     for entry in bench.runs.good:
@@ -245,16 +288,32 @@ def _write(bench: MadeBench, config: BenchConfig, fresh: Path, out: Path, hashes
         told = to_toml(bench.configs[entry.variant.name].resolved(out / RUNS / name))
         study = json.dumps(studies[entry.variant.name], allow_nan=False)
         entry.result.save(fresh / RUNS / name, extra={CONFIG: told, STUDY: study})
-    for one in bench.facts["entries"]:
-        one["run"] = f"{RUNS}/{names[one['name']]}" if one["name"] in names else None
-    facts = {**bench.facts, "hash": hashes}
-    (fresh / BENCH).write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    (fresh / PAGE).write_text(bench_page(facts), encoding="utf-8")
+    _write_facts(bench, fresh, hashes, names)
     section = config.section.model_dump(exclude_none=True)
     resolved = {**config.base.resolved(out), "bench": section}
     (fresh / CONFIG).write_text(to_toml(resolved), encoding="utf-8")
     for file, table in _tables(bench).items():
         table.to_parquet(fresh / f"{file}.parquet")
+
+
+def _write_facts(bench: MadeBench, folder: Path, hashes: str, names: dict[str, str]) -> None:
+    """Write the facts and the page, each whole."""
+    from backtester.report.page import bench_page
+
+    for one in bench.facts["entries"]:
+        one["run"] = f"{RUNS}/{names[one['name']]}" if one["name"] in names else None
+    facts = {**bench.facts, "hash": hashes}
+    texts = {BENCH: json.dumps(facts, indent=1, allow_nan=False) + "\n", PAGE: bench_page(facts)}
+    for name, text in texts.items():
+        fresh = folder / f".{name}.new"
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(folder / name)
+
+
+def _study(entry: dict[str, Any], trials: dict[str, Any] | None) -> dict[str, Any]:
+    """The study of an entry's run: its figures are those of the window."""
+    counted = None if trials is None or entry.get("dsr") is None else {**trials, "dsr": entry["dsr"]}
+    return {"signal": entry["signal"], "portfolio": entry["figures"], "trials": counted}
 
 
 def _tables(bench: MadeBench) -> dict[str, pd.DataFrame]:
@@ -293,7 +352,8 @@ def _hash(bench: MadeBench) -> str:
     """What tells a bench from another: the records of its runs, and what failed."""
     runs = [(e.variant.name, e.result.content_hash, e.result.record_hash) for e in bench.runs.good if e.result]
     failed = [(one["name"], one["error"]) for one in bench.facts["entries"] if one["error"]]
-    return hashlib.sha256(json.dumps([runs, failed]).encode()).hexdigest()
+    placebos = [len(e.placebos) for e in bench.runs.good]
+    return hashlib.sha256(json.dumps([runs, failed, placebos]).encode()).hexdigest()
 
 
 def _holds(out: Path, hashes: str) -> bool:

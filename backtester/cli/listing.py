@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from backtester.cli.finding import BENCH, bench_names, damage, run_names
+from backtester.cli.finding import BENCH, RUNS, bench_names, damage, run_names
 from backtester.errors import RunError, did_you_mean
 from backtester.report import layout
 from backtester.report import words as w
@@ -43,7 +43,8 @@ def list_runs(folder: Path) -> list[dict[str, Any]]:
         near = (path.name for path in around.glob("*/")) if around.is_dir() else ()
         hint = did_you_mean(folder.name, near)
         raise RunError(f"There is no folder {folder}.{hint} Runs are written to runs/ unless --out says otherwise.")
-    return [_row(folder / name) for name in run_names(folder)]
+    inside = folder / RUNS.name if (folder / BENCH).is_file() else folder  # a bench keeps its runs in a folder
+    return [_row(inside / name) for name in run_names(inside)]
 
 
 def list_benches(folder: Path) -> list[dict[str, Any]]:

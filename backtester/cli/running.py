@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from backtester.cli.warned import told_warnings
 from backtester.errors import BacktesterError, StrategyError, did_you_mean
 
 if TYPE_CHECKING:
+    from backtester.cli.scores import Scores as ScoresFile
     from backtester.folds import Fold
     from backtester.market.panel import Panel
     from backtester.result import Result
@@ -73,18 +75,13 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     given = None if config.scores is None else read_scores(config.path("scores"))
     panel, planted = load_data(config)
     options: dict[str, Any] = {"scores": planted if signal is None else None}
-    extra: dict[str, Any] = _preset(config)
+    extra = notes_of(config, given)
     notes = [*config.notes, *strangers(config, panel)]
     made = None
     if given is not None:
         options["scores"], left_out = given.fit(panel)
         notes += left_out
-        known = int(options["scores"].notna().to_numpy().sum())
-        extra["scores_file"] = {"name": given.file.name, "sha256": given.sha256, "known": known}
-        if given.not_causal:
-            extra["scores_file"]["not_causal"] = True
-    if config.data.synthetic is None:
-        extra["data_check"] = noted.data_check(config.path("data"))
+        extra["scores_file"]["known"] = int(options["scores"].notna().to_numpy().sum())
     for line in notes:
         tell(line)
     check_run(config, panel, strategy)
@@ -137,6 +134,17 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     return Made(result, made, study)
 
 
+def notes_of(config: Config, given: ScoresFile | None) -> dict[str, Any]:
+    """What is noted of a run beside its settings: the costs' preset, its scores, and the check of its data."""
+    extra: dict[str, Any] = _preset(config)
+    if given is not None:
+        extra["scores_file"] = {"name": given.file.name, "sha256": given.sha256}
+        extra["scores_file"] |= {"not_causal": True} if given.not_causal else {}
+    if config.data.synthetic is not None:
+        return extra | {"synthetic": dict(config.data.synthetic)}
+    return extra | {"data_check": noted.data_check(config.path("data"))}
+
+
 def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Progress | None) -> Scores:
     """The scores of the signal of a config, fold by fold, or from the cache.
 
@@ -169,10 +177,15 @@ def train(config: Config, panel: Panel, signal: Signal, tell: Tell, progress: Pr
 
 def load_strategy(config: Config) -> Strategy:
     """The strategy of a config, with ``[run] seed`` if it takes a seed and has none of its own."""
+    return strategy_maker(config)()
+
+
+def strategy_maker(config: Config) -> Callable[[], Strategy]:
+    """Makes the strategy of a config, a fresh one at each call; its class is loaded once."""
     from backtester.strategy import Strategy
 
-    strategy: Strategy = _load(config, "strategy", config.strategy, Strategy)
-    return strategy
+    make: Callable[[], Strategy] = _maker(config, "strategy", config.strategy, Strategy)
+    return make
 
 
 def load_signal(config: Config) -> Signal:
@@ -180,12 +193,12 @@ def load_signal(config: Config) -> Signal:
     from backtester.signal import Signal
 
     assert config.signal is not None
-    signal: Signal = _load(config, "signal", config.signal, Signal)
+    signal: Signal = _maker(config, "signal", config.signal, Signal)()
     return signal
 
 
-def _load(config: Config, section: str, told: StrategySection | SignalSection, base: Any) -> Any:
-    """An object of the class that a section names."""
+def _maker(config: Config, section: str, told: StrategySection | SignalSection, base: Any) -> Callable[[], Any]:
+    """Makes objects of the class that a section names."""
 
     def complain(key: str | None, message: str) -> BacktesterError:
         return config.places.error((section, key or "class"), message)
@@ -197,7 +210,7 @@ def _load(config: Config, section: str, told: StrategySection | SignalSection, b
     arguments = config.arguments(section, told, Path.cwd())
     if config.run.seed is not None and "seed" not in arguments and takes(kind, "seed"):
         arguments["seed"] = config.run.seed
-    return build(kind, arguments, complain)
+    return lambda: build(kind, copy.deepcopy(arguments), complain)
 
 
 def _is_compiled() -> bool:

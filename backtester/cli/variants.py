@@ -12,7 +12,7 @@ from pydantic import Field
 
 from backtester.cli.before import check_run, check_signal
 from backtester.cli.config import BENCH, SECTIONS, Config, read_config
-from backtester.cli.running import load_signal, load_strategy, signal_seed
+from backtester.cli.running import load_signal, signal_seed, strategy_maker
 from backtester.cli.sections import OFF, Section, check_section
 from backtester.errors import ConfigError, did_you_mean
 
@@ -42,6 +42,7 @@ class Told(NamedTuple):
     options: dict[str, Any]  # what it changes, by dotted key
     config: Config | None  # None: it cannot be read
     error: str = ""
+    of_grid: bool = False
 
 
 class BenchConfig(NamedTuple):
@@ -73,12 +74,16 @@ def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
     """
     base = read_config(file, settings)
     section = check_section(BenchSection, (BENCH,), base.bench or {}, base.places)
-    changes = [*_of_grid(section, base), *_by_name(section, base)] or [(base.name, {})]
+    grid = _of_grid(section, base)
+    changes = [*grid, *_by_name(section, base)] or [(base.name, {})]
     names = [name for name, _ in changes]
     for k, name in enumerate(names):
         if name in names[:k]:
             raise base.places.error((BENCH,), f"two variants are called {name!r}; give each a name of its own.")
-    told = [_told(file, settings, base, name, options) for name, options in changes]
+    told = [
+        _told(file, settings, base, name, options)._replace(of_grid=k < len(grid))
+        for k, (name, options) in enumerate(changes)
+    ]
     if all(one.config is None for one in told):
         raise ConfigError(told[0].error)
     return BenchConfig(base, section, told, file, settings)
@@ -86,7 +91,8 @@ def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
 
 def _told(file: Path, settings: Sequence[str], base: Config, name: str, options: dict[str, Any]) -> Told:
     """A variant: the config with some keys changed, and a benchmark if it has none."""
-    usual = {("run", "benchmark"): "equal_weight"} if base.run.benchmark is None else {}
+    told = "benchmark" in base.written.get("run", {})
+    usual = {} if told else {("run", "benchmark"): "equal_weight"}
     try:
         config = read_config(file, settings, usual | {tuple(key.split(".")): value for key, value in options.items()})
     except ConfigError as error:
@@ -170,9 +176,10 @@ _LOOK = ("long", "short", "every")  # settings that a strategy may share with a 
 def baselines(bench: BenchConfig, like: Signal | None, ranks: bool) -> list[Told]:
     """Equal weights bought and held, momentum, reversal, and a linear model.
 
-    The last three are scores, traded by the strategy of the config under its terms; where that needs no scores, by a
-    ranked one. The linear model is a ridge regression on the named features of the variants, or on its own default
-    features where they have none that it could see, and learns from the same folds.
+    The first is held without limits and breakers: it is what the market did. The others are scores, traded by the
+    strategy of the config under its terms; where that needs no scores, by a ranked one. The linear model is a ridge
+    regression on the named features of the variants, or on its own default features where they have none that it could
+    see, and learns from the same folds.
 
     Args:
         bench: whose config is changed.
@@ -190,18 +197,18 @@ def baselines(bench: BenchConfig, like: Signal | None, ranks: bool) -> list[Told
     features = getattr(like, "features", None)
     if isinstance(features, str) or (isinstance(features, list | tuple) and getattr(like, "window", None) is None):
         ridge["features"] = features if isinstance(features, str) else list(features)
-    folds = {} if base.folds is not None else {"folds": {"train": 504, "test": 63}}
+    folds = {} if base.folds is not None else {"folds": {"train": 252, "test": 63}}
     every: dict[str, dict[str, Any]] = {
         "equal weight": {
             "strategy": {"class": "strategies:EqualWeight"},
-            **dict.fromkeys(("scores", "signal", "folds"), OFF),
+            **dict.fromkeys(("scores", "signal", "folds", "risk"), OFF),
         },
         "momentum": {**shared, "signal": {"class": "signals:Momentum", **own}},
         "reversal": {**shared, "signal": {"class": "signals:Reversal", **own}},
         "ridge": {**shared, "signal": ridge, **folds},
     }
     taken = {one.name for one in bench.variants}
-    return [bench.told(f"{name} (baseline)" if name in taken else name, options) for name, options in every.items()]
+    return [bench.told(f"{name} baseline" if name in taken else name, options) for name, options in every.items()]
 
 
 # From configs to what can be run.
@@ -225,14 +232,14 @@ def made(told: Told, panel: Panel, given: Callable[[Config], Any], role: str) ->
 
     config = told.config
     assert config is not None
-    strategy = load_strategy(config)
-    check_run(config, panel, strategy)
+    make = strategy_maker(config)
+    check_run(config, panel, make())
     signal = None if config.signal is None else seeded(load_signal(config), signal_seed(config))
     if signal is not None:
         check_signal(config, panel, signal)
     return Variant(
         told.name,
-        lambda: load_strategy(config),
+        make,
         signal,
         None if signal is not None else given(config),
         None if signal is not None and not learns(signal) else config.folds,  # which scores every session it can

@@ -33,6 +33,8 @@ def flattering(
     found = []
     if any((settings.get(key) or {}).get("not_causal") for key in ("scores", "scores_file")):
         found.append("the scores know what came after them (combinatorial cross-validation): this is no track record")
+    if settings.get("synthetic") is not None:
+        found.append("the market is made up")
     if execution.get("fill") == "same_close":
         found.append("fills at the price it was decided on")
     if execution.get("size_at") == "fill":

@@ -42,7 +42,7 @@ class Leaderboard:
             Text(facts["name"], style="bold"),
             *layout.paragraph(
                 f"{w.many(market['symbols'], 'symbol')}, compared over {w.many(window['sessions'], 'session')}, "
-                f"{window['start']} to {window['end']}, the same for all",
+                f"{window['start']} to {window['end']}, the same for all{_since(window)}",
                 width,
             ),
         ]
@@ -53,7 +53,12 @@ class Leaderboard:
             if entry["error"]
             for line in layout.paragraph(f"{entry['name']} failed: {entry['error']}", width, "yellow")
         ]
-        return layout.stacked([head, self._table(width), failed, layout.titled("What it shows", said)])
+        flattered = [
+            line
+            for row in facts.get("flattered") or []
+            for line in layout.paragraph(f"{_whose(row)} {row['said']}.", width, "yellow")
+        ]
+        return layout.stacked([head, flattered, self._table(width), failed, layout.titled("What it shows", said)])
 
     def _table(self, width: int) -> list[Text]:
         """Every entry that ran, the best first, as wide as there is room."""
@@ -63,51 +68,107 @@ class Leaderboard:
             rows = [(_called(entry), *(form(entry) for _, form in columns)) for entry in shown]
             if layout.table_width(header, rows) <= width or len(columns) == 3:
                 break
-        interval = f"Sharpe ratios with {self._facts['level']:.0%} intervals; IC with its standard error"
-        return [*layout.table(header, rows), *layout.paragraph(interval, width, "dim")]
+        said = f"* a baseline; Sharpe ratios with {self._facts['level']:.0%} intervals"
+        said += "; rank IC with its standard error" if len(columns) > 5 else ""
+        return [*layout.table(header, rows), *layout.paragraph(said, width, "dim")]
 
 
 def verdict(facts: Mapping[str, Any]) -> list[str]:
     """What a bench shows, in plain sentences: the first says what came first, and whether that is more than luck."""
     winner = next(entry for entry in facts["entries"] if entry["name"] == facts["winner"])
     net = winner["figures"]["net"]["sharpe"]
-    variants = [entry for entry in facts["entries"] if entry["role"] == "variant" and entry["figures"]]
-    lead = "The only variant" if len(variants) == 1 else f"Of {len(variants):,} variants"
-    came = ", " if len(variants) == 1 else f" {winner['name']} came first: "
+    ran = [entry for entry in facts["entries"] if entry["figures"]]
+    variants = [entry for entry in ran if entry["role"] == "variant"]
+    failed = sum(1 for entry in facts["entries"] if entry["role"] == "variant" and not entry["figures"])
+    lead = "The only variant that ran" if len(variants) == 1 else f"Of {len(variants):,} variants"
+    came = " has" if len(variants) == 1 else f" {winner['name']} came first:"
     found = [
-        f"{lead}{came}a net Sharpe ratio of {w.plain(net['value'])} a year ({_range(net)}), "
+        f"{lead}{came} a net Sharpe ratio of {w.plain(net['value'])} a year ({_range(net)}), "
         f"{w.plain(winner['figures']['gross']['sharpe']['value'])} before costs."
     ]
-    trials = facts.get("trials")
-    if trials and winner.get("dsr") is not None:
+    if failed:
+        found.append(f"{w.many(failed, 'more variant')} failed.")
+    found += _tried(facts.get("trials"), winner)
+    ahead = [entry for entry in ran if entry["role"] != "variant" and _net(entry) > _net(winner)]
+    if ahead:
+        named = [f"{entry['name']} ({w.plain(_net(entry))})" for entry in ahead]
+        found.append(f"Ahead of it {'is' if len(named) == 1 else 'are'} {_listed(named, 'and')}.")
+    found += _beaten(facts, {entry["name"] for entry in ahead})
+    placebo = winner["placebo"]
+    if placebo and placebo["p"] is not None:
+        as_good = round(placebo["p"] * (placebo["count"] + 1)) - 1
         found.append(
-            f"{w.many(trials['count'], 'variant')} {'has' if trials['count'] == 1 else 'have'} been tried on this data "
-            f"so far. With that many tries luck alone would show about {w.plain(trials['expected_max'])}; the "
-            f"probability that the true ratio is above that is {w.percent(winner['dsr'])} (deflated Sharpe ratio)."
-        )
-    beaten, even = _against(facts)
-    if beaten:
-        found.append(f"It beats {_listed(beaten, 'and')} beyond chance (Hansen's test over all variants, 5 %).")
-    if even:
-        found.append(f"It does not beat {_listed(even, 'or')} beyond chance.")
-    if winner["placebo"]:
-        placebo = winner["placebo"]
-        found.append(
-            f"{placebo['count']:,} random scores with the same turnover had {w.plain(placebo['mean'])} on average; the "
-            f"probability that one does as well is {w.percent(placebo['p'])}."
+            f"Of {placebo['count']:,} random scores with the same turnover {as_good if as_good > 0 else 'none'} did as "
+            f"well; they had {w.plain(placebo['mean'])} on average."
         )
     if facts["overfitting"] and facts["overfitting"]["pbo"] is not None:
         found.append(
             "The variant that is best in one half of the sessions is not above the median of all in the other with a "
             f"probability of {w.percent(facts['overfitting']['pbo'])} (probability of backtest overfitting)."
         )
+    return found + _fragile(winner)
+
+
+def _tried(trials: Mapping[str, Any] | None, winner: Mapping[str, Any]) -> list[str]:
+    """How many variants were tried on the data, and what that leaves."""
+    if not trials or winner.get("dsr") is None:
+        return []
+    if trials["count"] == 1:
+        chance = w.percent(winner["dsr"])
+        return [
+            f"It is the first try on this data that is known; its true ratio is above 0 with a probability of {chance}."
+        ]
+    return [
+        f"{trials['count']:,} variants have been tried on this data so far. With that many tries luck alone would show "
+        f"about {w.plain(trials['expected_max'])}; the probability that the true ratio is above that is "
+        f"{w.percent(winner['dsr'])} (deflated Sharpe ratio)."
+    ]
+
+
+def _fragile(winner: Mapping[str, Any]) -> list[str]:
+    """What is left of the winner with later scores, and with market impact at its own capital."""
+    told = winner.get("robust") or {}
+    later = next((row["sharpe"] for row in told.get("delays") or () if row.get("sharpe") is not None), None)
+    capital = told.get("capital") or {}
+    found = [] if later is None else [f"with scores that come a session later it has {w.plain(later)}"]
+    own = [row["sharpe"] for row in capital.get("rows") or ()]
+    if capital.get("assumed") and len(own) % 2 and own[len(own) // 2] is not None:  # multiples about the run's own
+        found.append(f"with the market impact that is usually assumed, and it had none, {w.plain(own[len(own) // 2])}")
+    return [f"{found[0][0].upper()}{found[0][1:]}{'; ' + found[1] if found[1:] else ''}."] if found else []
+
+
+def _net(entry: Mapping[str, Any]) -> float:
+    return _known(entry["figures"]["net"]["sharpe"]["value"])
+
+
+def _whose(row: Mapping[str, Any]) -> str:
+    """Whose result a setting flatters."""
+    names = row.get("entries") or []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"Flattered, {', '.join(names[:3])}{more}:" if names else "Flattered:"
+
+
+def _since(window: Mapping[str, Any]) -> str:
+    """Which entries decide when all begin: those whose scores come last."""
+    names = window.get("set_by") or []
+    return f": the scores of {_listed(names[:3], 'and')} come last" if names else ""
+
+
+def _beaten(facts: Mapping[str, Any], ahead: set[str]) -> list[str]:
+    """What the best variant beats beyond chance, and what it does not."""
+    by: dict[tuple[str, bool], list[str]] = {}
+    for row in facts["reality"]:
+        sure = row["consistent"] is not None and row["consistent"] <= 0.05
+        if sure or row["against"] not in ahead:
+            by.setdefault((row.get("best") or facts["winner"], sure), []).append(row["against"])
+    found = []
+    for (best, sure), names in sorted(by.items(), key=lambda one: not one[0][1]):
+        who = "It" if best == facts["winner"] else f"The variant with the highest mean return, {best},"
+        if sure:
+            found.append(f"{who} beats {_listed(names, 'and')} beyond chance (Hansen's test over all variants, 5 %).")
+        else:
+            found.append(f"{who} does not beat {_listed(names, 'or')} beyond chance.")
     return found
-
-
-def _against(facts: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """What is beaten beyond chance, and what is not."""
-    beaten = [row["against"] for row in facts["reality"] if row["consistent"] is not None and row["consistent"] <= 0.05]
-    return beaten, [row["against"] for row in facts["reality"] if row["against"] not in beaten]
 
 
 def _listed(names: Sequence[str], last: str) -> str:

@@ -1,7 +1,7 @@
 """Variants side by side on one market: trained together, run in parallel, over the same sessions.
 
-Every entry first decides after the close of the same session, the first in which all of them have scores, and is judged
-by the sessions after it. So no difference between two of them comes from one having begun on a better day.
+Every entry first decides after the close of the same session, the first after which all of them can, and is judged by
+the sessions after it. So no difference between two of them comes from one having begun on a better day.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from backtester.errors import BacktesterError, DataError
+from backtester.errors import BacktesterError, ConfigError, DataError
 from backtester.folds import Folds
 from backtester.inputs import align_scores
 from backtester.market.panel import Panel
@@ -37,6 +37,7 @@ Progress = Callable[[str, int, int], None]
 Made = TypeVar("Made")
 VARIANT, BASELINE = "variant", "baseline"
 PLACEBOS = 100
+FEWEST = 21  # sessions that entries are compared over
 
 
 class Variant(NamedTuple):
@@ -92,6 +93,7 @@ class Runs(NamedTuple):
     panel: Panel
     entries: list[Entry]  # in the order of the variants
     start: int  # the row after whose close all first decide
+    latest: list[str]  # the entries whose scores begin there, if others' begin before
 
     @property
     def window(self) -> slice:
@@ -131,12 +133,16 @@ def run_variants(
         workers: threads; None: as many as there are cores.
 
     Raises:
-        DataError: no variant gave anything.
+        DataError: no variant gave anything, or too few sessions are left to compare over.
+        ConfigError: two variants have one name.
     """
     tell = progress or (lambda what, done, total: None)
+    names = [variant.name for variant in variants]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"two variants have one name, among {', '.join(names)}; give each its own.")
     entries = [Entry(variant) for variant in variants]
     _score(panel, entries, seed, cache, checkpoints, tell)
-    start = _begin(panel, entries)
+    start, latest = _begin(panel, entries)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         told = _in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
         for entry, error in zip(entries, told, strict=True):
@@ -144,7 +150,7 @@ def run_variants(
         if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
             raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
         _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
-    return Runs(panel, entries, start)
+    return Runs(panel, entries, start, latest)
 
 
 def _score(panel: Panel, entries: list[Entry], seed: int | None, cache: Any, checkpoints: Any, tell: Progress) -> None:
@@ -183,20 +189,51 @@ def _as_scores(panel: Panel, given: Any) -> Scores:
     return Scores(values, panel.dates, panel.symbols)
 
 
-def _begin(panel: Panel, entries: list[Entry]) -> int:
-    """The first row in which every entry with scores has some."""
-    rows = [0]
+def _begin(panel: Panel, entries: list[Entry]) -> tuple[int, list[str]]:
+    """The first row in which every entry can decide, and, unless all can there first, which of them come last.
+
+    A baseline that would leave less than half of the sessions that the variants have is told as failed instead.
+
+    Raises:
+        DataError: fewer than `FEWEST` sessions are left.
+    """
+    first = {entry.variant.name: _first(panel, entry) for entry in entries if not entry.error}
+    variants = [first[e.variant.name] for e in entries if e.variant.role == VARIANT and not e.error]
+    sessions = len(panel.dates)
+    if not variants:
+        return 0, []
+    limit = (max(variants) + sessions) // 2
     for entry in entries:
-        if entry.scores is not None and not entry.error:
-            values = align_scores(entry.scores, panel)
-            assert values is not None
-            rows.append(int(np.isfinite(values).any(axis=1).argmax()))
-            entry.shown = values
-    start = max(rows)
+        row = first.get(entry.variant.name, 0)
+        if entry.variant.role == BASELINE and not entry.error and row > max(limit - 1, max(variants)):
+            entry.error = (
+                f"it can first decide after {panel.dates[min(row, sessions - 1)]}, the variants after "
+                f"{panel.dates[max(variants)]}: to wait for it would leave out more than half of their sessions."
+            )
+            del first[entry.variant.name]
+    start = max(first.values())
+    if sessions - start - 1 < FEWEST:
+        late = [name for name, row in first.items() if row == start]
+        raise DataError(
+            f"{max(sessions - start - 1, 0)} sessions are left to compare over, and {FEWEST} are needed: {late[0]} can "
+            f"first decide after {panel.dates[min(start, sessions - 1)]}. Use more data, or shorter folds."
+        )
     for entry in entries:
         if entry.shown is not None:
             entry.shown = hidden_before(entry.shown, start)
-    return start
+    latest = [name for name, row in first.items() if row == start]
+    return start, latest if len(latest) < len(first) else []
+
+
+def _first(panel: Panel, entry: Entry) -> int:
+    """The first row after whose close an entry can decide: its strategy has its bars, and there are scores."""
+    ready = entry.variant.make().warmup - 1
+    if entry.scores is None:
+        return ready
+    values = align_scores(entry.scores, panel)
+    assert values is not None
+    entry.shown = values
+    return max(ready, int(np.isfinite(values).any(axis=1).argmax()))
 
 
 def hidden_before(values: Floats, row: int) -> Floats:
@@ -283,7 +320,9 @@ def _run_member(panel: Panel, entry: Entry, name: str, own: Floats, start: int) 
 def _run_placebos(panel: Panel, entry: Entry, count: int, start: int) -> None:
     assert entry.shown is not None
     drawn = placebo_scores(entry.shown, count)
-    entry.placebos = np.array([_sharpe(panel, entry.variant, scores, start) for scores in drawn])
+    found = np.array([_sharpe(panel, entry.variant, scores, start) for scores in drawn])
+    if not (found == sharpe_ratio(entry.net)).all():  # else the strategy does not look at scores
+        entry.placebos = found
 
 
 def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float:

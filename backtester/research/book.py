@@ -84,15 +84,15 @@ def invested(result: Result) -> Mask:
     return np.logical_or.accumulate(held)
 
 
-def break_even_bps(result: Result) -> float:
+def break_even_bps(result: Result, rows: Mask | None = None) -> float:
     """The cost of trading, in basis points of the notional traded, at which nothing would have been earned.
 
-    ``1e4 * sum(price P&L + dividends + interest - borrow) / sum(traded)``, in money over the whole run: to be held
-    against :func:`paid_bps`, or against the spread and fees that one expects. The trades are taken as they were: at
-    other costs the book would have been larger or smaller, which moves it a little. Negative where the book lost before
-    trading costs. NaN without trading.
+    ``1e4 * sum(price P&L + dividends + interest - borrow) / sum(traded)``, in money over the sessions that count: to be
+    held against :func:`paid_bps`, or against the spread and fees that one expects. The trades are taken as they were:
+    at other costs the book would have been larger or smaller, which moves it a little. Negative where the book lost
+    before trading costs. NaN without trading. ``rows``, (T,): the sessions that count; None: all.
     """
-    ledger = result.tape.ledger
+    ledger = result.tape.ledger if rows is None else result.tape.ledger[rows]
     return _per_notional(ledger, _profit(ledger) + ledger[:, L_INTEREST] - ledger[:, L_BORROW])
 
 

@@ -49,7 +49,7 @@ except ImportError:  # Windows
 LEDGER = "trials.jsonl"
 VARIANT, BASELINE = "variant", "baseline"
 # What the record of a run notes beside the settings that decide it.
-_NOTES = ("signal_quality", "data_check", "costs_preset", "scores_file")
+_NOTES = ("signal_quality", "data_check", "costs_preset", "scores_file", "synthetic")
 _FIGURES = ("sharpe", "skewness", "kurtosis")
 _MOST_NAMED = 5
 

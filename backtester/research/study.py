@@ -89,7 +89,7 @@ def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] 
         "block": number(block),
         "net": of_intervals(portfolio_intervals(net, **drawn)),
         "gross": of_intervals(portfolio_intervals(gross, **drawn)),
-        "break_even_bps": number(book.break_even_bps(result)),
+        "break_even_bps": number(book.break_even_bps(result, rows)),
         "psr": number(probabilistic_sharpe(net)),
         "min_track_sessions": number(minimum_track_record(net)),
         "benchmark": _against(result, rows, net),

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtester.engine.types import SESSIONS_PER_YEAR
-from backtester.inputs import align_scores
 from backtester.labels import labels
 from backtester.metrics.ic import rank_ic
 from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book
 from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
+from backtester.research.bootstrap import Paired, paired_mean
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
@@ -44,17 +44,19 @@ def bench_facts(
 
     Returns:
         ``format``, ``name``; ``market`` (``symbols``, ``sessions``, ``start``, ``end``, ``basis``, ``fingerprint``);
-        ``window`` (``start``, ``end``, ``sessions``: what all figures are taken over); ``level``, ``resamples``;
+        ``window`` (``start``, ``end``, ``sessions``: what all figures are taken over; ``set_by``, whose scores
+        come last); ``level``, ``resamples``;
         ``entries``, see `_entry`, variants first, the best net Sharpe ratio first; ``pairs``, each against each
         (`backtester.research.pairs`); ``overfitting`` (`Overfitting`, over the variants), None with fewer than two;
-        ``reality``, a row for everything that the best variant is held against (``against``, White's ``p``, and
-        Hansen's ``lower``, ``consistent`` and ``upper``); ``mattered`` (`what_mattered`) or None; ``winner``, the name
+        ``reality``, a row for everything that the variants are held against (``against``, White's ``p``, Hansen's
+        ``lower``, ``consistent`` and ``upper``, the ``best`` by mean gain, that gain ``a_year``, and how many
+        ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``winner``, the name
         of the first.
     """
     tell = progress or (lambda what, done, total: None)
     daily = _daily_ics(runs)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        work = [partial(_entry, runs, entry, daily.get(entry.variant.name)) for entry in runs.entries]
+        work = [partial(_entry, runs, entry) for entry in runs.entries]
         entries = []
         for done, found in enumerate(pool.map(lambda one: one(), work), 1):
             entries.append(found)
@@ -62,7 +64,6 @@ def bench_facts(
     entries.sort(key=_order)
     variants = [entry for entry in runs.good if entry.variant.role == VARIANT]
     panel, window = runs.panel, runs.panel.dates[runs.window]
-    net = np.column_stack([entry.net for entry in variants])
     return {
         "format": FORMAT,
         "name": name,
@@ -74,14 +75,19 @@ def bench_facts(
             "basis": panel.describe()["basis"],
             "fingerprint": panel.fingerprint,
         },
-        "window": {"start": str(window[0]), "end": str(window[-1]), "sessions": len(window)},
+        "window": {
+            "start": str(window[0]),
+            "end": str(window[-1]),
+            "sessions": len(window),
+            "set_by": runs.latest,
+        },
         "level": LEVEL,
         "resamples": RESAMPLES,
         "entries": entries,
         "winner": next(one["name"] for one in entries if one["role"] == VARIANT and one["figures"]),
         "pairs": plain(_pairs(runs, daily)),
-        "overfitting": _overfitting(net),
-        "reality": plain(_reality(runs, net)),
+        "overfitting": _overfitting(np.column_stack([_joint(entry) for entry in variants])),
+        "reality": plain(_reality(runs)),
         "mattered": _mattered(variants, daily),
     }
 
@@ -93,7 +99,7 @@ def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, float]:
     return (entry["role"] != VARIANT, sharpe is None, -(sharpe or 0.0))
 
 
-def _entry(runs: Runs, entry: Entry, daily: Floats | None) -> dict[str, Any]:
+def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
     """An entry by itself.
 
     Returns:
@@ -184,36 +190,53 @@ def _placebo(entry: Entry) -> dict[str, Any] | None:
 # Against each other.
 
 
+def _joint(entry: Entry) -> Floats:
+    """Net returns for what is taken over all entries at once: 0 after an account is wiped out, when nothing is held."""
+    return np.where(np.isfinite(entry.net), entry.net, 0.0)
+
+
 def _daily_ics(runs: Runs) -> dict[str, Floats]:
-    """The rank IC of every session of the window, (W,), of the entries with scores, by name."""
-    followed: dict[tuple[int, str], Floats] = {}
-    found = {}
-    for entry in runs.good:
-        if entry.shown is None:
-            continue
-        key = (entry.variant.horizon, entry.variant.fill)
-        if key not in followed:
-            followed[key] = labels(runs.panel, None, key[0], fill=key[1])  # type: ignore[arg-type]
-        given = align_scores(entry.shown, runs.panel)
-        found[entry.variant.name] = rank_ic(given, followed[key])[runs.start :]
-    return found
+    """The rank IC of every session of the window, (W,), of the entries with scores, by name.
+
+    All are held against the same returns: the horizon and the fill are those of the first variant with scores.
+    """
+    scored = [entry for entry in runs.good if entry.shown is not None]
+    if not scored:
+        return {}
+    like = next((entry for entry in scored if entry.variant.role == VARIANT), scored[0]).variant
+    followed = labels(runs.panel, None, like.horizon, fill=like.fill)  # type: ignore[arg-type]
+    return {entry.variant.name: rank_ic(entry.shown, followed)[runs.start :] for entry in scored}
 
 
 def _pairs(runs: Runs, daily: Mapping[str, Floats]) -> list[dict[str, Any]]:
     """Every two entries: the difference of their net Sharpe ratios, and of their mean ICs where both have any."""
     good = runs.good
     names = [entry.variant.name for entry in good]
-    by_sharpe = all_pairs(np.column_stack([entry.net for entry in good]), "sharpe", resamples=RESAMPLES, level=LEVEL)
-    scored = [k for k, name in enumerate(names) if name in daily]
-    by_ic = {}
-    if len(scored) > 1:
-        ics = np.column_stack([daily[names[k]] for k in scored])
-        found = all_pairs(ics, "mean", resamples=RESAMPLES, level=LEVEL)
-        by_ic = {(scored[i], scored[j]): one for (i, j), one in found.items()}
+    by_sharpe = all_pairs(
+        np.column_stack([_joint(entry) for entry in good]), "sharpe", resamples=RESAMPLES, level=LEVEL
+    )
+    by_ic = _ic_pairs([daily.get(name) for name in names])
     return [
         {"one": names[i], "other": names[j], "sharpe": by_sharpe[i, j], "ic": by_ic.get((i, j))}
         for i, j in combinations(range(len(good)), 2)
     ]
+
+
+def _ic_pairs(daily: Sequence[Floats | None]) -> dict[tuple[int, int], Paired]:
+    """Differences of mean ICs by place: those that know the same sessions at once, the others two by two."""
+    known = {k: ics for k, ics in enumerate(daily) if ics is not None}
+    groups: dict[bytes, list[int]] = {}
+    for k, ics in known.items():
+        groups.setdefault(np.isfinite(ics).tobytes(), []).append(k)
+    found: dict[tuple[int, int], Paired] = {}
+    for group in groups.values():
+        together = np.column_stack([known[k] for k in group])
+        pairs = all_pairs(together, "mean", resamples=RESAMPLES, level=LEVEL) if len(group) > 1 else {}
+        found |= {(group[i], group[j]): one for (i, j), one in pairs.items()}
+    for i, j in combinations(known, 2):
+        if (i, j) not in found:
+            found[i, j] = paired_mean(known[i], known[j], resamples=RESAMPLES, level=LEVEL)
+    return found
 
 
 def _overfitting(net: Floats) -> dict[str, Any] | None:
@@ -225,30 +248,58 @@ def _overfitting(net: Floats) -> dict[str, Any] | None:
     return found
 
 
-def _reality(runs: Runs, net: Floats) -> list[dict[str, Any]]:
-    """Whether the best of the variants beats cash, and each baseline, beyond the luck of having tried many."""
-    against = {CASH: np.zeros(len(net))}
-    against |= {entry.variant.name: entry.net for entry in runs.good if entry.variant.role == BASELINE}
+def _reality(runs: Runs) -> list[dict[str, Any]]:
+    """Whether the best of the variants beats cash, and each baseline, beyond the luck of having tried many.
+
+    A baseline is held against the variants that trade at its costs and fills alone, as cheaper ones would beat it by
+    that. ``best`` is the one with the highest mean return less that of the baseline.
+    """
+    variants = [entry for entry in runs.good if entry.variant.role == VARIANT]
+    against: dict[str, tuple[Floats, list[Entry]]] = {CASH: (np.zeros(len(variants[0].net)), variants)}
+    for entry in runs.good:
+        if entry.variant.role == BASELINE:
+            alike = [one for one in variants if _terms_of(one) == _terms_of(entry)]
+            against[entry.variant.name] = (_joint(entry), alike)
     rows = []
-    for name, returns in against.items():
-        gains = net - returns[:, None]
+    for name, (returns, held) in against.items():
+        if not held:
+            continue
+        gains = np.column_stack([_joint(one) for one in held]) - returns[:, None]
         white, hansen = reality_check(gains), superior_ability(gains)
+        means = gains.mean(axis=0)
+        best = int(means.argmax())
+        told = {"best": held[best].variant.name, "a_year": means[best] * SESSIONS_PER_YEAR, "variants": len(held)}
         spa = {key: getattr(hansen, key) for key in ("lower", "consistent", "upper")}
-        rows.append({"against": name, "p": white.p, **spa})
+        rows.append({"against": name, "p": white.p, **spa, **told})
     return rows
+
+
+def _terms_of(entry: Entry) -> list[Any]:
+    """What trading costs an entry, and when it fills."""
+    return [entry.variant.terms.get(key) for key in ("cash", "costs", "execution")]
+
+
+# Sections of a config that decide what is done with scores, not what they are.
+_OF_TRADING = ("strategy", "costs", "risk", "execution")
+
+
+def _of_scores(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that scores can depend on."""
+    return {key: value for key, value in options.items() if key.partition(".")[0] not in _OF_TRADING}
 
 
 def _mattered(variants: Sequence[Entry], daily: Mapping[str, Floats]) -> dict[str, Any] | None:
     """Which options the daily IC depends on: over the variants that say the same options."""
-    scored = [entry for entry in variants if entry.variant.name in daily and entry.variant.options]
-    keys = [tuple(sorted(entry.variant.options)) for entry in scored]
+    options = {entry.variant.name: _of_scores(entry.variant.options) for entry in variants}
+    scored = [entry for entry in variants if entry.variant.name in daily and options[entry.variant.name]]
+    keys = [tuple(sorted(options[entry.variant.name])) for entry in scored]
     if not keys:
         return None
     most = max(sorted(set(keys)), key=keys.count)
     same = [entry for entry, own in zip(scored, keys, strict=True) if own == most]
     if len(same) < 2:
         return None
-    options = [dict(entry.variant.options) for entry in same]
+    told = [options[entry.variant.name] for entry in same]
     ics = np.array([daily[entry.variant.name] for entry in same])
-    found: dict[str, Any] = plain(what_mattered(options, ics, least=max(entry.variant.horizon for entry in same) - 1))
+    found: dict[str, Any] = plain(what_mattered(told, ics, least=max(entry.variant.horizon for entry in same) - 1))
     return found

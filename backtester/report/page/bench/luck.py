@@ -85,7 +85,7 @@ def base_values(told: Mapping[str, Any]) -> dict[str, str]:
 
 def _away(row: Mapping[str, Any]) -> bool:
     low, high = value_of(row, "low"), value_of(row, "high")
-    return low > 0.0 or high < 0.0
+    return math.isfinite(value_of(row, "p")) and (low > 0.0 or high < 0.0)  # without p it is the same in every session
 
 
 def _paints(places: np.ndarray) -> list[str]:

@@ -34,7 +34,7 @@ def opening(facts: Mapping[str, Any], entries: Entries) -> list[str]:
     # The sentences take it for granted that what is there is whole.
     ready = {
         "winner": entries.winner.get("name"),
-        "entries": [_whole(one) for one in entries.good],
+        "entries": [*(_whole(one) for one in entries.good), *(_empty(one) for one in entries.failed)],
         "reality": [{"consistent": None, **row} for row in rows_of(facts, "reality") if row.get("against")],
         "overfitting": {"pbo": dig(facts, "overfitting", "pbo")},
         "trials": {"expected_max": None, **trials} if math.isfinite(value_of(trials, "count")) else None,
@@ -54,6 +54,10 @@ def warnings(facts: Mapping[str, Any], entries: Entries) -> list[tuple[str, str]
     """What a reader has to know before any figure: text and style."""
     told = facts.get("terms") or {}
     found = [(f"Flattered: {part}.", "yellow") for part in told.get("flattered_by") or [] if ";" in str(part)]
+    for row in rows_of(facts, "flattered"):
+        others = [str(name) for name in row.get("entries") or []]
+        if others and (entries.winner or {}).get("name") not in others:
+            found.append((f"Flattered, {list_of(others[:3])}: {row.get('said')}.", "yellow"))
     if entries.failed:
         count = len(entries.failed)
         what = "entry" if count == 1 else "entries"
@@ -62,8 +66,8 @@ def warnings(facts: Mapping[str, Any], entries: Entries) -> list[tuple[str, str]
         )
     halted = [one for one in entries.good if one.get("halted")]
     if halted:
-        names = list_of([entries.called(one.get("name")) for one in halted[:6]])
-        found.append((f"Halted by a breaker at the end of the window: {names}.", "red"))
+        names = list_of([f"{entries.called(one.get('name'))} (since {one.get('halted')})" for one in halted[:6]])
+        found.append((f"Halted by a breaker, and in cash from then to the end: {names}.", "red"))
     return found
 
 
@@ -178,6 +182,11 @@ def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
     placebo: Mapping[str, Any] = entry.get("placebo") or {}
     known = math.isfinite(value_of(placebo, "count"))
     return {**entry, "figures": figures, "placebo": {"p": None, "mean": None, **placebo} if known else None}
+
+
+def _empty(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry that failed."""
+    return {"name": entry.get("name"), "role": entry.get("role"), "figures": None}
 
 
 def _interval(told: Any) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def _leader(entries: Entries, one: Mapping[str, Any], scale: tuple[float, float]
     apart = two_lines(w.plain(seeds.get("mean")), f"± {w.plain(seeds.get('std'))} of {count}") if seeds else ""
     variant = one.get("role") == VARIANT
     return (
-        name_cell(entries.called(one.get("name")) + ("" if variant else " (baseline)")),
+        name_cell(entries.called(one.get("name")) + ("" if variant else " *")),
         two_lines(
             p.tag("b", w.plain(sharpe.get("value"))), f"{w.plain(sharpe.get('low'))} to {w.plain(sharpe.get('high'))}"
         ),
