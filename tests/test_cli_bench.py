@@ -240,6 +240,7 @@ def test_a_rule_without_scores_is_held_against_ranked_baselines():
     (folder,) = run_folders()
     entries = {one["name"]: one for one in facts_of(folder)["entries"]}
     assert entries["lookback=40"]["placebo"] is None
+    assert entries["lookback=40"]["signal"] is None
     assert facts_of(folder)["window"]["set_by"] == ["momentum"]
     sharpes = [one["figures"]["net"]["sharpe"]["value"] for one in entries.values() if one["figures"]]
     assert len(set(sharpes)) == len(sharpes) >= 5  # none is another one under a name

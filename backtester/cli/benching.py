@@ -17,6 +17,7 @@ from backtester.cli.running import (
     Made,
     Tell,
     load_data,
+    load_strategy,
     notes_of,
     silent,
     strangers,
@@ -75,7 +76,7 @@ def make_bench(
     def given(config: Config) -> Any:
         """The scores of a config without a signal."""
         if config.scores is None:
-            return planted
+            return planted if planted is not None and _needs_scores(panel, config) else None
         path = config.path("scores")
         if path not in read:
             file = read_scores(path)
@@ -93,8 +94,7 @@ def make_bench(
         try:
             if told.config is None:
                 raise RunError(told.error)
-            # Equal weights need no scores, and are not to be shown those that a synthetic market has.
-            found.append(made(told, panel, given if role == VARIANT else lambda config: None, role))
+            found.append(made(told, panel, given, role))
             configs[told.name] = told.config
         except BacktesterError as error:
             failed.append((told, role, str(error)))
@@ -108,7 +108,7 @@ def make_bench(
     if of_grid and wrong.issuperset(of_grid):  # such as a misspelt key: what is left is not what was asked for
         raise base.places.error(("bench", "grid"), f"every variant of it fails; the first: {failed[0][2]}")
     like = next((one.signal for one in found if one.signal is not None), None)
-    ranks = like is not None or base.scores is not None or _needs_scores(panel, found[0])
+    ranks = like is not None or any(one.scores is not None for one in found)
     for told in baselines(bench, like, ranks):
         add(told, BASELINE)
     signal = base.signal
@@ -141,14 +141,14 @@ def _never_run(told: Told, role: str, error: str) -> dict[str, Any]:
     return {"name": told.name, "role": role, "options": told.options, "error": error, **empty}
 
 
-def _needs_scores(panel: Panel, variant: Variant) -> bool:
-    """Whether a strategy that is given none asks for scores."""
+def _needs_scores(panel: Panel, config: Config) -> bool:
+    """Whether the strategy of a config fails without scores."""
     from backtester.run import run
 
     try:
-        run(panel, variant.make(), **variant.terms)
-    except StrategyError as error:
-        return "scores" in str(error)
+        run(panel, load_strategy(config), costs=config.costs, risk=config.risk, execution=config.execution)
+    except StrategyError:
+        return True
     return False
 
 
