@@ -124,7 +124,7 @@ def test_compare_shows_runs_side_by_side() -> None:
     assert "costs on off" in text
     assert "strategy.ranking.long 5 3" in text
     assert "costs.slippage_bps" not in text  # the section says it
-    assert "Run 2 flattered by: trading and financing are free" in text
+    assert "Run 2 flattered by: the market is made up; trading and financing are free" in text
     assert "Correlation of returns" in text
 
 

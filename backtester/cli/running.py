@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -119,18 +120,21 @@ def make_run(config: Config, tell: Tell | None = None, progress: Progress | None
     signal_name = "" if config.signal is None else Path(config.signal.class_name).name  # the same from every folder
     source = signal_name if given is None else given.file.name
     horizon = 1 if signal is None else signal.horizon
-    if scores is not None:
-        extra["signal_quality"] = noted.signal_quality(panel, scores, horizon, config.execution.fill, source)
+    with ThreadPoolExecutor(1) as pool:  # beside the study, as both rank all scores
+        told = (panel, scores, horizon, config.execution.fill, source)
+        quality = None if scores is None else pool.submit(noted.signal_quality, *told)
+        study = run_study(
+            result,
+            scores,
+            horizon=horizon,
+            fill=config.execution.fill,
+            source=source,
+            predicts=None if signal is None else signal.predicts,
+        )
+    if quality is not None:
+        extra["signal_quality"] = quality.result()
     if extra:
         result = dataclasses.replace(result, settings=result.settings | extra)
-    study = run_study(
-        result,
-        scores,
-        horizon=horizon,
-        fill=config.execution.fill,
-        source=source,
-        predicts=None if signal is None else signal.predicts,
-    )
     return Made(result, made, study)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,11 @@ def run_study(
     """
     panel = result.source
     signal = None
-    if scores is not None and isinstance(panel, Panel):
-        signal = signal_study(panel, scores, horizon=horizon, fill=fill, source=source, predicts=predicts)
-    return {"signal": signal, "portfolio": portfolio_study(result)}
+    with ThreadPoolExecutor(1) as pool:  # both take long, and NumPy lets the other go on
+        portfolio = pool.submit(portfolio_study, result)
+        if scores is not None and isinstance(panel, Panel):
+            signal = signal_study(panel, scores, horizon=horizon, fill=fill, source=source, predicts=predicts)
+    return {"signal": signal, "portfolio": portfolio.result()}
 
 
 def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] | None:
