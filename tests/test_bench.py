@@ -145,6 +145,11 @@ def test_each_member_is_traded_alone_besides():
     assert list(entry.seeds.values())[1] == sharpe_ratio(net_returns(result)[runs.start + 1 :])
     told = bench_facts(runs, "some")["entries"][0]["seeds"]
     assert told["low"] <= told["mean"] <= told["high"]
+    entry.seeds = {"a": 1.0, "b": 2.0, "c": 3.0}
+    told = bench_facts(runs, "some")["entries"][0]["seeds"]
+    # Standard deviation 1; t of 2 degrees of freedom at 97.5 % is 4.302653; over sqrt(3): 2.484138.
+    assert told["mean_low"] == pytest.approx(2.0 - 2.484138, abs=1e-5)
+    assert told["mean_high"] == pytest.approx(2.0 + 2.484138, abs=1e-5)
 
 
 def test_the_same_signals_are_walked_once():

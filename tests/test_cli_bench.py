@@ -250,3 +250,13 @@ def test_a_list_of_a_bench_is_that_of_its_runs(bench):
     _, folder = bench
     rows = json.loads(call("list", str(folder), "--json").output)
     assert len(rows) == 8
+
+
+def test_the_beginning_of_a_bench_is_enough_if_it_is_of_one(bench):
+    _, folder = bench
+    assert "came first" in call("report", "some-b").output
+    call("run", "some.toml")
+    assert "several runs and benches" in refused("report", "some")
+    call("bench", "some.toml", "--set", "strategy.long=3")
+    assert "several runs and benches" in refused("report", "some-b")
+    assert "came first" in call("report", folder.name).output

@@ -52,14 +52,24 @@ def find_run(written: Path, runs: Path = RUNS) -> Path:
 
 
 def find_bench(written: Path, runs: Path = RUNS) -> Path | None:
-    """The folder of a bench by its path, its name in `runs`, or the beginning of one; None if there is none."""
+    """The folder of a bench by its path, its name in `runs`, or the beginning of one; None if there is none.
+
+    Raises:
+        RunError: it is the beginning of several, of which one is a bench.
+    """
     for folder in (written, runs / written):
         if (folder / BENCH).is_file():
             return folder
+        if (folder / _FILE).is_file():
+            return None
     inside = written.parent if written.parent != Path() else runs
-    begun = [name for name in bench_names(inside) if name.startswith(written.name)]
-    others = [name for name in run_names(inside) if name.startswith(written.name)]
-    return inside / begun[0] if len(begun) == 1 and not others else None
+    begun, others = (
+        [name for name in names if name.startswith(written.name)] for names in (bench_names(inside), run_names(inside))
+    )
+    if begun and len(begun) + len(others) > 1:
+        shown = ", ".join([*begun, *others][:_LISTED])
+        raise RunError(f"{written} is the beginning of several runs and benches in {inside}: {shown}. Type more of it.")
+    return inside / begun[0] if begun else None
 
 
 def bench_names(folder: Path) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from backtester.engine.types import SESSIONS_PER_YEAR
 from backtester.labels import labels
@@ -106,9 +107,8 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
         ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
         (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover``
         (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
-        ``gross`` growth of 1), ``seeds`` (``sharpe`` of each by name, ``mean``, ``std``, ``low``, ``high``) or None,
-        ``placebo`` (``count``, ``sharpe`` of each, their ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of
-        variants) or None.
+        ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each, their
+        ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
     """
     variant, result = entry.variant, entry.result
     told: dict[str, Any] = {
@@ -168,12 +168,18 @@ def _growth(returns: Floats) -> list[float | None]:
 
 
 def _seeds(entry: Entry) -> dict[str, Any] | None:
-    """The net Sharpe ratio of each seed, and how far they are apart."""
+    """The net ``sharpe`` of each seed, ``mean``, ``std``, ``low``, ``high``, and ``mean_low``, ``mean_high``.
+
+    ``mean -+ t * std / sqrt(n)``, Student's t with ``n - 1`` degrees of freedom: what other seeds would change, on
+    these sessions. It says nothing of other sessions; the interval of `portfolio_study` does.
+    """
     known = np.array([value for value in entry.seeds.values() if math.isfinite(value)])
     if known.size < 2:
         return None
-    told = {"sharpe": entry.seeds, "mean": known.mean(), "std": known.std(ddof=1), "low": known.min()}
-    found: dict[str, Any] = plain({**told, "high": known.max()})
+    mean, std = known.mean(), known.std(ddof=1)
+    half = float(stdtrit(known.size - 1, 0.5 + LEVEL / 2.0)) * std / math.sqrt(known.size)
+    told = {"sharpe": entry.seeds, "mean": mean, "std": std, "low": known.min(), "high": known.max()}
+    found: dict[str, Any] = plain({**told, "mean_low": mean - half, "mean_high": mean + half})
     return found
 
 
