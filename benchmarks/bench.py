@@ -112,11 +112,14 @@ class Bench:
             paths = ("orders", "orders_rust", "order_func"), ("order_func_hook", "flexible_hook")
             fastest = [min(group, key=lambda path: report["parity"][path]["best"]) for group in paths]
             report["duel"] = self.duel(fastest, 1 if self.quick else 3)
-        command = [sys.executable, str(HERE / "commands.py"), *(["--quick"] if self.quick else [])]
-        report["commands"] = self._child(command, None)
+        report["commands"] = self.commands()
         command = [sys.executable, str(HERE / "ingest.py"), *(["--quick"] if self.quick else []), "--only", *IMPORTS]
         report["imports"] = self._child(command, None)["imports"]
         return report
+
+    def commands(self) -> Report:
+        """Measure what a user waits for."""
+        return self._child([sys.executable, str(HERE / "commands.py"), *(["--quick"] if self.quick else [])], None)
 
 
 def _difference(curve: np.ndarray, expected: np.ndarray) -> float:
@@ -150,12 +153,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, default=make_env.DEFAULT_DIR, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument(
+        "--commands", action="store_true", help="new processes alone; the rest is the last run's"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(options.peers, options.quick, Path(scratch))
         if bench.vectorbt is None:
             print(f"no environment of vectorbt in {options.peers}; make_env.py makes it", file=sys.stderr)
-        report = bench.run()
+        report = {**json.loads(RESULTS.read_text()), "commands": bench.commands()} if options.commands else bench.run()
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(report, indent=1))
     rows = rows_of(report)
