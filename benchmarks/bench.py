@@ -153,9 +153,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", type=Path, default=make_env.DEFAULT_DIR, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument(
-        "--commands", action="store_true", help="new processes alone; the rest is the last run's"
-    )
+    parser.add_argument("--commands", action="store_true", help="new processes alone; the rest is the last run's")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         bench = Bench(options.peers, options.quick, Path(scratch))
