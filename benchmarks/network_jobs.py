@@ -32,7 +32,8 @@ from signals.training.data import NONE, Lane, Store, row_order, windows
 from signals.training.fitted import Fitted
 from signals.training.options import Options
 from signals.training.prepare import Inputs, prepare, see
-from signals.training.trainer import Config, Task, Trainer
+from signals.training.task import Config, Task
+from signals.training.trainer import Trainer
 
 Report = dict[str, Any]
 

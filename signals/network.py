@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from signals.training.fit import Plan
     from signals.training.fitted import Fitted
     from signals.training.prepare import Inputs
-    from signals.training.trainer import Config
+    from signals.training.task import Config
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -278,7 +278,7 @@ class Network(bt.Signal):
 
     def config(self) -> Config:
         """What it may differ in from others of its stack."""
-        from signals.training.trainer import Config
+        from signals.training.task import Config
 
         own = self.training
         return Config(float(own.dropout), float(own.l1), float(own.l2), float(own.learning_rate), int(own.epochs))

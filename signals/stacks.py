@@ -13,7 +13,7 @@ from signals.training.fit import Shared, fit_networks
 if TYPE_CHECKING:
     from signals.network import Network
     from signals.training.fitted import Fitted
-    from signals.training.trainer import Config
+    from signals.training.task import Config
 
 
 class NetworkStack(NamedTuple):

@@ -14,7 +14,8 @@ import signals
 from signals.networks import MLPShape
 from signals.training import checkpoint
 from signals.training.resume import resume, save_state
-from signals.training.trainer import Config, Trainer
+from signals.training.task import Config
+from signals.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

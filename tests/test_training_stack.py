@@ -12,7 +12,8 @@ from signals.networks import CNNShape, MLPShape, RecurrentShape, TransformerShap
 from signals.training import watch
 from signals.training.data import Store
 from signals.training.resume import resume, save_state
-from signals.training.trainer import Config, Trainer
+from signals.training.task import Config
+from signals.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -185,13 +185,13 @@ def test_a_module_that_does_not_fit(module, arguments, message):
 def test_a_seed_whose_loss_turns_nan_stops_and_the_others_go_on(monkeypatch):
     """Seed 1's labels are as good as infinite, so that its loss is too; seeds 0 and 2 are as without it."""
     alone, _ = walked(signals.MLP((4,), **FLAT, seeds=3))
-    place = Trainer._place_lanes
+    begin = Trainer.__init__
 
-    def broken(self):
-        place(self)
-        self._label_unit[[lane % 3 == 1 for lane in self.lanes]] = 1e-38
+    def broken(self, task):
+        lanes = [lane._replace(unit=1e-38) if k % 3 == 1 else lane for k, lane in enumerate(task.lanes)]
+        begin(self, task._replace(lanes=lanes))
 
-    monkeypatch.setattr(Trainer, "_place_lanes", broken)
+    monkeypatch.setattr(Trainer, "__init__", broken)
     with pytest.warns(
         UserWarning, match=r"fold \d .* seed 1: the loss was (inf|nan): stopped, before any epoch"
     ) as told:
@@ -314,7 +314,8 @@ def test_a_device_that_is_not_there(monkeypatch):
 
 
 def short_of_room(monkeypatch, most):
-    """A step of more than so many models times samples does not fit."""
+    """A step of more than so many models times samples does not fit; steps are PyTorch's, as where room is short."""
+    monkeypatch.setattr("signals.training.trainer.suits", lambda *asked: False)
     honest = Trainer._train_step
 
     def small(self, units):

@@ -11,7 +11,8 @@ from signals.networks import CNNShape, MLPShape, RecurrentShape, Shape, Transfor
 from signals.scaling import Scale
 from signals.training.data import Lane, Store
 from signals.training.options import Options
-from signals.training.trainer import Config, Task, Trainer
+from signals.training.task import Config, Task
+from signals.training.trainer import Trainer
 
 SYMBOLS, SESSIONS, FEATURES, WINDOW = 20, 48, 5, 6
 SHAPES: dict[str, Shape] = {

@@ -11,7 +11,8 @@ from signals.networks import MLPShape
 from signals.scaling import fit_scale
 from signals.training.data import NONE, Lane, Store
 from signals.training.options import Options
-from signals.training.trainer import Config, Task, Trainer
+from signals.training.task import Config, Task
+from signals.training.trainer import Trainer
 
 FEATURES = 3
 # Float32 rounds at 6e-8. A stack adds the same numbers in another order, in sums of at most a hundred terms; Adam

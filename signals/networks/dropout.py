@@ -14,13 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from backtester.engine.compile import kernel
+from signals.networks.kernels import GOLDEN, LOW_1, LOW_2, MIX_1, MIX_2, SPREAD, STRIDE, drop
 from signals.networks.stack import Start
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_STRIDE = 0xD1B54A32D192ED03
-_MIX_1, _MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_SPREAD, _LOW_1, _LOW_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 _MASK_32, _MASK_64 = (1 << 32) - 1, (1 << 64) - 1
 
 
@@ -60,13 +56,13 @@ class Dropout(Module):
 
 def mask(dropout: Dropout, step: Tensor, elements: int) -> Tensor:
     """What a step multiplies by, in torch operations: (M, elements) float32, each 0 or 1 / (1 - rate)."""
-    key = _mixed(dropout.base + step * _signed(_GOLDEN) + _signed(_STRIDE * dropout.layer))  # (M,)
+    key = _mixed(dropout.base + step * _signed(GOLDEN) + _signed(STRIDE * dropout.layer))  # (M,)
     low, high = (key & _MASK_32)[:, None], (_shifted(key, 32) & _MASK_32)[:, None]
-    value = (torch.arange(elements, device=key.device) * _SPREAD + low) & _MASK_32  # (M, elements)
+    value = (torch.arange(elements, device=key.device) * SPREAD + low) & _MASK_32  # (M, elements)
     value = value ^ (value >> 16)
-    value = (value * _LOW_1) & _MASK_32
+    value = (value * LOW_1) & _MASK_32
     value = ((value ^ (value >> 15)) + high) & _MASK_32
-    value = (value * _LOW_2) & _MASK_32
+    value = (value * LOW_2) & _MASK_32
     value = value ^ (value >> 16)
     return torch.where(value >= dropout.limit[:, None], dropout.scale[:, None], 0.0)
 
@@ -87,56 +83,34 @@ class _Dropped(torch.autograd.Function):
 def _dropped(x: Tensor, dropout: Dropout, step: int) -> Tensor:
     flat = x.detach().reshape(len(x), -1).contiguous()  # (M, elements)
     out = torch.empty_like(flat)
-    counter = np.uint64((step * _GOLDEN + dropout.layer * _STRIDE) & _MASK_64)
+    counter = np.uint64((step * GOLDEN + dropout.layer * STRIDE) & _MASK_64)
     base, limit, scale = dropout.base.numpy(), dropout.limit.numpy(), dropout.scale.numpy()
-    _drop(flat.numpy(), base, limit, scale, counter, out.numpy())  # type: ignore[no-untyped-call]
+    drop(flat.numpy(), base, limit, scale, counter, out.numpy())  # type: ignore[no-untyped-call]
     return out.view(x.shape)
-
-
-@kernel
-def _drop(x, base, limit, scale, counter, out):  # type: ignore[no-untyped-def]
-    for m in range(x.shape[0]):
-        key = np.uint64(base[m]) + counter
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(_MIX_1)
-        key = (key ^ (key >> np.uint64(27))) * np.uint64(_MIX_2)
-        key = key ^ (key >> np.uint64(31))
-        low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
-        least, factor = np.uint32(limit[m]), scale[m]
-        for i in range(x.shape[1]):
-            value = np.uint32(np.uint32(i) * np.uint32(_SPREAD)) + low
-            value = np.uint32(value)
-            value ^= value >> np.uint32(16)
-            value = np.uint32(value * np.uint32(_LOW_1))
-            value ^= value >> np.uint32(15)
-            value = np.uint32(value + high)
-            value = np.uint32(value * np.uint32(_LOW_2))
-            value ^= value >> np.uint32(16)
-            # A product, not a choice: NaN stays NaN, as it does in torch.
-            out[m, i] = x[m, i] * (factor if value >= least else np.float32(0.0))
 
 
 def key_of(seed: int, step: int) -> int:
     """63 bits for a seed and a step."""
-    return _scrambled(_base(seed, 0) + step * _GOLDEN) >> 1
+    return _scrambled(_base(seed, 0) + step * GOLDEN) >> 1
 
 
 def _base(seed: int, config: int) -> int:
     """64 bits for a seed and a configuration."""
-    return _scrambled(_scrambled(seed & _MASK_64) + (config + 1) * _GOLDEN)
+    return _scrambled(_scrambled(seed & _MASK_64) + (config + 1) * GOLDEN)
 
 
 def _scrambled(value: int) -> int:
     """splitmix64's finish, on Python's own numbers."""
     value &= _MASK_64
-    value = ((value ^ (value >> 30)) * _MIX_1) & _MASK_64
-    value = ((value ^ (value >> 27)) * _MIX_2) & _MASK_64
+    value = ((value ^ (value >> 30)) * MIX_1) & _MASK_64
+    value = ((value ^ (value >> 27)) * MIX_2) & _MASK_64
     return value ^ (value >> 31)
 
 
 def _mixed(value: Tensor) -> Tensor:
     """splitmix64's finish on int64, whose products wrap around as those of unsigned numbers do."""
-    value = (value ^ _shifted(value, 30)) * _signed(_MIX_1)
-    value = (value ^ _shifted(value, 27)) * _signed(_MIX_2)
+    value = (value ^ _shifted(value, 30)) * _signed(MIX_1)
+    value = (value ^ _shifted(value, 27)) * _signed(MIX_2)
     return value ^ _shifted(value, 31)
 
 

@@ -14,6 +14,7 @@ from signals.scaling import Scale
 
 Cells = NDArray[np.int64]
 NONE = -1  # a cell that holds nothing
+STEP_BITS = 24  # of the number that dropout is drawn from; the epoch is above them
 
 
 class Lane(NamedTuple):
@@ -72,6 +73,10 @@ class Store:
         row = torch.div(cells, self.symbols, rounding_mode="floor")
         found = self._windows[cells - row * self.symbols, row]  # gathered here, and nowhere before
         return found.view(*cells.shape, self._window, -1)
+
+    def flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Flat inputs (R * N, F), unscaled, and labels (R * N,), of a store on the CPU: not copies."""
+        return self._flat.numpy(), self._labels.numpy()
 
     def labels(self, cells: Tensor) -> Tensor:
         """Labels of cells, 0 where there is none."""

@@ -24,6 +24,7 @@ from signals.losses import Loss
 from signals.networks import Shape
 from signals.training import fitted as files
 from signals.training.best import Noted, Outcome, pool
+from signals.training.compiled import suits
 from signals.training.data import Lane
 from signals.training.device import named
 from signals.training.fitted import Fitted, member_name
@@ -32,9 +33,10 @@ from signals.training.options import Options
 from signals.training.prepare import Inputs, Labels, Prepared, names_of, prepare
 from signals.training.resume import resume, save_state
 from signals.training.start import start_of
+from signals.training.task import Config, Task
 from signals.training.told import Teller, tell_failed
 from signals.training.track import Track
-from signals.training.trainer import Config, Task, Trainer
+from signals.training.trainer import Trainer
 
 log = logging.getLogger("signals")
 _SAVED_EVERY = 60.0  # seconds between two states of a training that is under way
@@ -212,7 +214,8 @@ def _parts(plan: Plan, task: Task) -> list[tuple[range, range]]:
     lanes, configs = len(task.lanes), len(task.configs)
     if plan.alone or needs_closure(plan.options):
         return [(range(lane, lane + 1), range(k, k + 1)) for lane in range(lanes) for k in range(configs)]
-    most = max(1, _ON_CPU // configs) if plan.device == "cpu" and configs > 1 else lanes
+    by_lane = suits(task.shape, task.loss, task.options, plan.device)
+    most = max(1, _ON_CPU // configs) if plan.device == "cpu" and configs > 1 and not by_lane else lanes
     return [(range(first, min(first + most, lanes)), range(configs)) for first in range(0, lanes, most)]
 
 

@@ -128,6 +128,30 @@ class Unit:
                     if isinstance(value, Tensor) and value.shape == view.shape:
                         state[key] = value[list(places)].contiguous()
 
+    @property
+    def steps(self) -> int:
+        """Steps that Adam has done."""
+        state = self.optimizer.state[self._views[0]]
+        return int(state["step"]) if state else 0
+
+    def moments(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Adam's running means of the gradients and of their squares, by parameter, to be written to."""
+        for view in self._views:
+            if not self.optimizer.state[view]:  # as Adam itself begins
+                self.optimizer.state[view].update(
+                    step=torch.zeros((), dtype=torch.float32),
+                    exp_avg=torch.zeros_like(view),
+                    exp_avg_sq=torch.zeros_like(view),
+                )
+        states = [self.optimizer.state[view] for view in self._views]
+        return [state["exp_avg"] for state in states], [state["exp_avg_sq"] for state in states]
+
+    def took(self, steps: int) -> None:
+        """Count steps of Adam that were done elsewhere."""
+        for view in self._views:
+            self.optimizer.state[view]["step"] += steps
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # or a scheduler warns that none was done
+
     def tensors(self) -> dict[str, Tensor]:
         """What the optimizer remembers, by parameter and name."""
         return {

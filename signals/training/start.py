@@ -14,7 +14,7 @@ from signals.training import checkpoint
 from signals.training import fitted as files
 from signals.training.best import pool
 from signals.training.fitted import Fitted, member_name
-from signals.training.trainer import Task
+from signals.training.task import Task
 
 if TYPE_CHECKING:
     from signals.training.fit import Plan

@@ -5,58 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from signals.losses import Loss
-from signals.networks import Shape, Stack, build, penalized, put
+from signals.networks import Stack, build, penalized, put
 from signals.training.best import Best
 from signals.training.capture import Graphs, side_stream
-from signals.training.data import NONE, Lane, Scaler, Store, row_order, session_order
+from signals.training.compiled import Loop, suits
+from signals.training.data import NONE, STEP_BITS, Lane, Scaler, row_order, session_order
 from signals.training.device import hold_memory, precise
 from signals.training.frozen import learning, statistics, still
 from signals.training.gradients import clip, penalize, penalty
 from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
-from signals.training.options import Options
+from signals.training.task import Config, Task
 from signals.training.watch import mean_rank_ic, watched_cells
 
 # Values held in one layer while the watched sessions are scored.
 _AT_ONCE = 1 << 22
-_STEP_BITS = 24  # of the number that dropout is drawn from; the epoch is above them
-
-
-class Config(NamedTuple):
-    """What the networks of a lane may differ in."""
-
-    dropout: float
-    l1: float
-    l2: float
-    learning_rate: float
-    epochs: int | None = None  # None: those of the options
-
-
-class Task(NamedTuple):
-    """Networks of one shape that are trained at once: every configuration in every lane.
-
-    Model ``m`` is that of lane ``m // len(configs)`` and configuration ``m % len(configs)``.
-    """
-
-    shape: Shape
-    store: Store
-    lanes: list[Lane]
-    configs: list[Config]
-    options: Options
-    loss: Loss
-    device: str
-    start: dict[str, Tensor] | None = None  # (M, ...) weights to begin with; None: new ones
-
-    @property
-    def epochs(self) -> list[int]:
-        """Of each configuration, at most."""
-        return [self.options.epochs if one.epochs is None else one.epochs for one in self.configs]
 
 
 class Trainer:
@@ -129,15 +97,33 @@ class Trainer:
         hold_memory(self.task.device)
         with side_stream(self.task.device):
             while self.lanes:
-                self._draw_order()
-                self._train_epoch(tell)
-                losses = self._losses()
+                losses = self._compiled_epoch(tell) if self._loop else self._torch_epoch(tell)
                 watched = self._watch()
                 self.epoch += 1
                 self._end_epoch(losses, watched)
                 epoch_over()
 
     # An epoch.
+
+    def _compiled_epoch(self, tell: Callable[[int], None]) -> list[float]:
+        """The mean training loss of every model over the epoch."""
+        assert self._loop is not None
+        active = np.array(
+            [
+                [not self.best.stopped[lane * len(self.task.configs) + config] for config in self.configs]
+                for lane in self.lanes
+            ]
+        )
+        before = self.steps
+        found = self._loop.train(self.epoch, self._parameters, self.units, active, lambda done: tell(before + done))
+        self.steps += max(self._steps)
+        return found
+
+    def _torch_epoch(self, tell: Callable[[int], None]) -> list[float]:
+        """Likewise."""
+        self._draw_order()
+        self._train_epoch(tell)
+        return [float(one) for one in (self._sum / self._model_steps).tolist()]
 
     def _draw_order(self) -> None:
         """The batches of every lane for this epoch, (lanes, steps * batch), on the device."""
@@ -151,7 +137,7 @@ class Trainer:
             self._order[place].copy_(torch.from_numpy(np.resize(order, self._order.shape[1])))
         torch.arange(self._batch, out=self._places)
         self._done.zero_()
-        self._step.fill_(self.epoch << _STEP_BITS)
+        self._step.fill_(self.epoch << STEP_BITS)
         self._sum.zero_()
 
     def _train_epoch(self, tell: Callable[[int], None]) -> None:
@@ -250,10 +236,6 @@ class Trainer:
 
     # What is watched.
 
-    def _losses(self) -> list[float]:
-        """The mean training loss of the epoch of every model."""
-        return [float(one) for one in (self._sum / self._model_steps).tolist()]
-
     @torch.no_grad()
     def _watch(self) -> tuple[list[float], list[float]] | None:
         """Loss and mean rank IC of every model on its watched sessions; None if there are none."""
@@ -266,8 +248,7 @@ class Trainer:
         step = max(1, _AT_ONCE // (len(self._model_steps) * symbols * 64))
         for cells in torch.split(valid, step, dim=1):  # (lanes, sessions, N)
             cells = cells.flatten(1)
-            with precise(self.task.options.precision, self.task.device):
-                outputs.append(self.stack(self._inputs(cells.clamp(min=0)), self._step).float())
+            outputs.append(self._outputs(cells.clamp(min=0)))
         output = torch.cat(outputs, dim=1)  # (M, V*N, O)
         cells = valid.flatten(1)
         holds = self._by_model(cells != NONE)
@@ -276,6 +257,14 @@ class Trainer:
         score = self._as_sessions(self.task.loss.score(output))  # (M, V, N)
         ic = mean_rank_ic(score, self._by_model(label_ranks), self._as_sessions(holds))
         return [float(one) for one in losses.tolist()], [float(one) for one in ic.tolist()]
+
+    def _outputs(self, cells: Tensor) -> Tensor:
+        """What every model says of cells (lanes, S) of its lane, as it stands: (M, S, O)."""
+        if self._loop is not None:
+            return self._loop.outputs(self._parameters, cells)
+        with precise(self.task.options.precision, self.task.device):
+            found: Tensor = self.stack(self._inputs(cells), self._step).float()
+        return found
 
     def _end_epoch(self, losses: list[float], watched: tuple[list[float], list[float]] | None) -> None:
         """Note the epoch, keep what is best, move the schedules on, and let go of lanes that have stopped."""
@@ -365,9 +354,13 @@ class Trainer:
         self._scaler = Scaler([lane.scale for lane in lanes], task.store.is_sequence, device)
         self._label_unit = torch.tensor([[lane.unit] for lane in lanes], dtype=torch.float32, device=device)
         repeated = self._training * len(lanes)
-        penalties = ([one.l1 for one in repeated], [one.l2 for one in repeated])
-        self._l1, self._l2 = (torch.tensor(each, device=device) if any(each) else None for each in penalties)
+        each_l1, each_l2 = [one.l1 for one in repeated], [one.l2 for one in repeated]
+        self._l1, self._l2 = (torch.tensor(e, device=device) if any(e) else None for e in (each_l1, each_l2))
         self._watched = watched_cells(task.store, lanes, device)
+        self._loop: Loop | None = None
+        if suits(task.shape, task.loss, task.options, device):
+            penalties = [(one.l1, one.l2) for one in self._training]
+            self._loop = Loop(task.store, lanes, self.stack, penalties, task.options, task.loss)
 
     def _place_steps(self, lanes: list[Lane]) -> None:
         """What counts the steps of an epoch, on the device; every epoch of a lane has equally many."""

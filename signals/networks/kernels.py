@@ -1,0 +1,315 @@
+"""What is compiled of the networks, in one file, since Numba keeps compiled code by the file of what is called.
+
+`drop` is dropout on the CPU. `train` is an epoch of plain multilayer perceptrons (linear, ReLU, dropout; one output):
+one lane with all its configurations, batch after batch, gather to step; `score` is what they say of some cells. Values
+of a layer are (units, samples), those of the inputs (samples, features). Numba hands matrix products to SciPy's BLAS.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtester.engine.compile import kernel
+
+Singles = NDArray[np.float32]
+MSE, MAE, HUBER = 0, 1, 2
+GOLDEN, STRIDE = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
+MIX_1, MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+SPREAD, LOW_1, LOW_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+_TOUCHED = 64  # samples whose memory is asked for at once
+_LARGEST = np.float32(np.finfo(np.float32).max)
+_ZERO = np.float32(0.0)
+
+
+class Batches(NamedTuple):
+    """What a lane learns from."""
+
+    inputs: Singles  # (cells, F), NaN where unknown
+    labels: Singles  # (cells,)
+    order: NDArray[np.int64]  # (steps * batch,) cells
+    shift: Singles  # (F,)
+    factor: Singles  # (F,)
+    unit: np.float32  # labels are divided by it
+    has_unknown: bool  # whether an input is NaN anywhere
+
+
+class Models(NamedTuple):
+    """The configurations of a lane; written to, but for those that are not active."""
+
+    values: Singles  # (C, P) parameters: of each layer the weight (O, I), then the bias
+    first: Singles  # (C, P) Adam's mean of the gradient
+    second: Singles  # (C, P) and of its square
+    active: NDArray[np.bool_]  # (C,)
+    rate: NDArray[np.float64]  # (C,)
+    l1: Singles  # (C,)
+    l2: Singles  # (C,)
+    base: NDArray[np.int64]  # (C,) what dropout is drawn from
+    limit: NDArray[np.int64]  # (C,) its rate, of 2**32
+    scale: Singles  # (C,) 1 / (1 - its rate)
+    losses: Singles  # (C,) set to the mean of the epoch
+
+
+class Rules(NamedTuple):
+    """How all of them learn."""
+
+    widths: NDArray[np.int64]  # features, units of each hidden layer
+    is_weight: NDArray[np.bool_]  # (P,) what penalties act on
+    batch: int
+    drops: bool
+    loss: int
+    delta: float  # of Huber's loss
+    clip: float  # longest gradient; infinite: any
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    decay: float  # of the weights
+    is_decoupled: bool  # whether it acts on the weights themselves (AdamW) or on the gradient (Adam)
+
+
+@kernel
+def drop(x, base, limit, scale, counter, out):
+    """Elements of each model (M, E) times 0 or its scale: `signals.networks.dropout` says which."""
+    for m in range(x.shape[0]):
+        key = np.uint64(base[m]) + counter
+        key = (key ^ (key >> np.uint64(30))) * np.uint64(MIX_1)
+        key = (key ^ (key >> np.uint64(27))) * np.uint64(MIX_2)
+        key = key ^ (key >> np.uint64(31))
+        low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
+        least, factor = np.uint32(limit[m]), scale[m]
+        for i in range(x.shape[1]):
+            value = np.uint32(np.uint32(i) * np.uint32(SPREAD)) + low
+            value = np.uint32(value)
+            value ^= value >> np.uint32(16)
+            value = np.uint32(value * np.uint32(LOW_1))
+            value ^= value >> np.uint32(15)
+            value = np.uint32(value + high)
+            value = np.uint32(value * np.uint32(LOW_2))
+            value ^= value >> np.uint32(16)
+            # A product, not a choice: NaN stays NaN, as it does in torch.
+            out[m, i] = x[m, i] * (factor if value >= least else np.float32(0.0))
+
+
+@kernel
+def train(batches, models, rules, steps_done, first_step):
+    """An epoch of the models of a lane.
+
+    Args:
+        batches: what is learnt from.
+        models: `Models`.
+        rules: `Rules`.
+        steps_done: by the optimizer, before.
+        first_step: its number for dropout.
+    """
+    size, widths = rules.batch, rules.widths
+    units = widths[1:].sum()
+    x = np.empty((size, widths[0]), np.float32)
+    label, slope, ones = np.empty(size, np.float32), np.empty(size, np.float32), np.ones(size, np.float32)
+    hidden = np.empty(units * size, np.float32)
+    kept = np.ones(units * size, np.float32)  # 1, or what dropout multiplies by
+    plain = np.ones((1, units * size), np.float32)
+    up, down = np.empty(widths[1:].max() * size, np.float32), np.empty(widths[1:].max() * size, np.float32)
+    gradient = np.empty(models.values.shape[1], np.float32)
+    steps = len(batches.order) // size
+    totals = np.zeros(len(models.rate))
+    for step in range(steps):
+        _gather(batches, step * size, x, label)
+        for c in range(len(models.rate)):
+            if not models.active[c]:
+                continue
+            values = models.values[c]
+            if rules.drops:
+                _draw(models, c, np.uint64(first_step + step), rules, plain, kept)
+            _forward(values, x, widths, rules.drops, kept, hidden, slope)
+            totals[c] += _slopes(slope, label, rules)
+            _backward(values, x, rules, kept, hidden, slope, ones, up, down, gradient)
+            _penalize(values, gradient, models.l1[c], models.l2[c], rules)
+            _move(models, c, gradient, rules, steps_done + step + 1)
+    for c in range(len(models.rate)):
+        models.losses[c] = totals[c] / steps
+
+
+@kernel
+def score(batches, values, widths, size, outputs):
+    """The outputs of models with parameters (C, P) for the cells of ``batches.order``, so many at a time: (C, cells).
+
+    ``size`` divides the number of cells.
+    """
+    units = widths[1:].sum()
+    x, label = np.empty((size, widths[0]), np.float32), np.empty(size, np.float32)
+    hidden, kept = np.empty(units * size, np.float32), np.empty(units * size, np.float32)
+    for at in range(0, len(batches.order), size):
+        _gather(batches, at, x, label)
+        for c in range(len(values)):
+            _forward(values[c], x, widths, False, kept, hidden, outputs[c, at : at + size])
+
+
+@kernel
+def _gather(batches, at, x, label):
+    """The scaled inputs and the labels of a batch."""
+    count, features = x.shape
+    touched = _ZERO
+    for begin in range(0, count, _TOUCHED):
+        end = min(begin + _TOUCHED, count)
+        # Rows lie anywhere: to ask for many at once is to wait once.
+        for i in range(begin, end):
+            row = batches.inputs[batches.order[at + i]]
+            touched = max(touched, max(row[0], row[features - 1]))
+        for i in range(begin, end):
+            row, out = batches.inputs[batches.order[at + i]], x[i]
+            for f in range(features):
+                out[f] = (row[f] - batches.shift[f]) * batches.factor[f]
+            label[i] = batches.labels[batches.order[at + i]] / batches.unit
+    if batches.has_unknown:  # as torch.nan_to_num
+        for i in range(count):
+            out = x[i]
+            for f in range(features):
+                value = out[f] if out[f] == out[f] else _ZERO
+                out[f] = min(max(value, -_LARGEST), _LARGEST)
+    return touched
+
+
+@kernel
+def _draw(models, c, step, rules, plain, kept):
+    """What dropout multiplies by, layer after layer."""
+    own = slice(c, c + 1)
+    at = 0
+    for layer in range(len(rules.widths) - 1):
+        end = at + rules.widths[layer + 1] * rules.batch
+        counter = step * np.uint64(GOLDEN) + np.uint64(layer) * np.uint64(STRIDE)
+        out = kept[at:end].reshape(1, end - at)
+        drop(plain[:, : end - at], models.base[own], models.limit[own], models.scale[own], counter, out)
+        at = end
+
+
+@kernel
+def _forward(values, x, widths, drops, kept, hidden, output):
+    """The hidden values, layer after layer, and the output of a batch."""
+    size = len(x)
+    place, at, before = 0, 0, 0
+    for layer in range(len(widths) - 1):
+        inputs, units = widths[layer], widths[layer + 1]
+        weight = values[place : place + units * inputs].reshape(units, inputs)
+        bias = values[place + units * inputs : place + units * inputs + units]
+        place += units * (inputs + 1)
+        out = hidden[at : at + units * size].reshape(units, size)
+        if layer == 0:
+            np.dot(weight, x.T, out)
+        else:
+            np.dot(weight, hidden[before:at].reshape(inputs, size), out)
+        for j in range(units):
+            row, factor, shift = out[j], kept[at + j * size : at + (j + 1) * size], bias[j]
+            if drops:
+                for i in range(size):
+                    value = row[i] + shift
+                    row[i] = (_ZERO if value <= 0 else value) * factor[i]  # NaN stays NaN
+            else:
+                for i in range(size):
+                    value = row[i] + shift
+                    row[i] = _ZERO if value <= 0 else value
+        before, at = at, at + units * size
+    last = widths[-1]
+    np.dot(hidden[before:at].reshape(last, size).T, values[place : place + last], output)
+    shift = values[place + last]
+    for i in range(size):
+        output[i] += shift
+
+
+@kernel
+def _slopes(output, label, rules):
+    """The mean loss of a batch; its slope by each output takes the place of the output."""
+    size = len(output)
+    share, delta = np.float32(1.0 / size), np.float32(rules.delta)
+    total = 0.0
+    for i in range(size):
+        error = output[i] - label[i]
+        far = abs(error)
+        if rules.loss == MSE:
+            total += error * error
+            output[i] = np.float32(2.0) * error * share
+        elif rules.loss == MAE:
+            total += far
+            output[i] = np.sign(error) * share
+        else:
+            is_near = far <= delta
+            total += np.float32(0.5) * error * error if is_near else delta * (far - np.float32(0.5) * delta)
+            output[i] = (error if is_near else np.sign(error) * delta) * share
+    return total / size
+
+
+@kernel
+def _backward(values, x, rules, kept, hidden, slope, ones, up, down, gradient):
+    """The gradient by every parameter."""
+    size, widths = rules.batch, rules.widths
+    layers = len(widths) - 1
+    last = widths[layers]
+    end, place = len(hidden), len(values) - last - 1
+    at = end - last * size
+    np.dot(hidden[at:end].reshape(last, size), slope, gradient[place : place + last])
+    gradient[place + last] = np.dot(slope, ones)
+    for j in range(last):
+        weight = values[place + j]
+        row = up[j * size : (j + 1) * size]
+        for i in range(size):
+            row[i] = slope[i] * weight
+    for layer in range(layers - 1, -1, -1):
+        inputs, units = widths[layer], widths[layer + 1]
+        place -= units * (inputs + 1)
+        out, factor = hidden[at : at + units * size], kept[at : at + units * size]
+        if rules.drops:
+            for k in range(units * size):
+                value = up[k] * factor[k]
+                up[k] = _ZERO if out[k] <= 0 else value
+        else:
+            for k in range(units * size):
+                value = up[k]  # read in any case: a choice, and no branch
+                up[k] = _ZERO if out[k] <= 0 else value
+        after = up[: units * size].reshape(units, size)
+        to_weight = gradient[place : place + units * inputs].reshape(units, inputs)
+        np.dot(after, ones, gradient[place + units * inputs : place + units * (inputs + 1)])
+        if layer == 0:
+            np.dot(after, x, to_weight)
+        else:
+            before = at - inputs * size
+            np.dot(after, hidden[before:at].reshape(inputs, size).T, to_weight)
+            weight_matrix = values[place : place + units * inputs].reshape(units, inputs)
+            np.dot(weight_matrix.T, after, down[: inputs * size].reshape(inputs, size))
+            up, down = down, up
+            at = before
+
+
+@kernel
+def _penalize(values, gradient, l1, l2, rules):
+    """Add the gradient of the penalties, then shorten the whole: as `signals.training.gradients`."""
+    if l1 > 0 or l2 > 0:
+        for k in range(len(values)):
+            if rules.is_weight[k]:
+                gradient[k] += l1 * np.sign(values[k]) + np.float32(2.0) * l2 * values[k]
+    if rules.clip < np.inf:
+        length = np.sqrt(np.float64(np.dot(gradient, gradient)))
+        factor = np.float32(min(rules.clip / (length + 1e-12), 1.0))
+        for k in range(len(gradient)):
+            gradient[k] *= factor
+
+
+@kernel
+def _move(models, c, gradient, rules, step):
+    """A step of Adam (Kingma and Ba 2015) or of AdamW (Loshchilov and Hutter 2019), as `torch.optim` takes it."""
+    values, first, second = models.values[c], models.first[c], models.second[c]
+    rate, decay = models.rate[c], np.float32(rules.decay)
+    new_1, beta_2 = np.float32(1.0 - rules.beta_1), np.float32(rules.beta_2)
+    new_2, epsilon = np.float32(1.0 - rules.beta_2), np.float32(rules.epsilon)
+    size = np.float32(rate / (1.0 - rules.beta_1**step))
+    root = np.float32(np.sqrt(1.0 - rules.beta_2**step))
+    shrink = np.float32(1.0 - rate * rules.decay)
+    for k in range(len(values)):
+        slope, value = gradient[k], values[k]
+        if rules.is_decoupled:
+            value *= shrink
+        else:
+            slope += decay * value
+        first[k] += (slope - first[k]) * new_1
+        second[k] = second[k] * beta_2 + slope * slope * new_2
+        values[k] = value - size * first[k] / (np.sqrt(second[k]) / root + epsilon)
