@@ -3,6 +3,7 @@
 The names below are the public surface; docs/architecture.md says where each one lives.
 """
 
+from backtester.combinatorial import CombinatorialFolds, combinatorial_walk
 from backtester.errors import BacktesterError, ConfigError, DataError, RunError, SignalError, StrategyError
 from backtester.folds import Fold, Folds
 from backtester.labels import labels, triple_barrier
@@ -20,6 +21,7 @@ from backtester.scores import Scores
 from backtester.signal import FitJob, FitWork, Prediction, Signal
 from backtester.strategy import Book, Decision, Fill, Fills, Halt, Strategy, Target, Universe, View
 from backtester.walk import walk_forward
+from backtester.walk_together import walk_forward_together
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,7 @@ __all__ = [
     "BacktesterError",
     "Book",
     "Cancel",
+    "CombinatorialFolds",
     "ConfigError",
     "Costs",
     "DataError",
@@ -60,6 +63,7 @@ __all__ = [
     "Universe",
     "View",
     "Weighting",
+    "combinatorial_walk",
     "labels",
     "load_panel",
     "pearson_ic",
@@ -70,4 +74,5 @@ __all__ = [
     "trailing_volatility",
     "triple_barrier",
     "walk_forward",
+    "walk_forward_together",
 ]

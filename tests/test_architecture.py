@@ -121,12 +121,12 @@ def test_files_are_short():
 
 def test_public_surface():
     assert sorted(backtester.__all__) == [
-        "BacktesterError", "Book", "COST_PRESETS", "Cancel", "ConfigError", "Costs", "DataError", "Decision",
-        "Execution", "Fill", "Fills", "FitJob", "FitWork", "Fold", "Folds", "Halt", "Order", "Panel", "Prediction",
-        "Ranking", "Rates", "Rearm", "Result", "RiskLimits", "RunError", "Scores", "Signal", "SignalError",
-        "Simulation", "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting", "labels",
-        "load_panel", "pearson_ic", "rank_ic", "rank_long_short", "run", "synthetic", "trailing_volatility",
-        "triple_barrier", "walk_forward",
+        "BacktesterError", "Book", "COST_PRESETS", "Cancel", "CombinatorialFolds", "ConfigError", "Costs",
+        "DataError", "Decision", "Execution", "Fill", "Fills", "FitJob", "FitWork", "Fold", "Folds", "Halt", "Order",
+        "Panel", "Prediction", "Ranking", "Rates", "Rearm", "Result", "RiskLimits", "RunError", "Scores", "Signal",
+        "SignalError", "Simulation", "Strategy", "StrategyError", "Target", "Tier", "Universe", "View", "Weighting",
+        "combinatorial_walk", "labels", "load_panel", "pearson_ic", "rank_ic", "rank_long_short", "run", "synthetic",
+        "trailing_volatility", "triple_barrier", "walk_forward", "walk_forward_together",
     ]  # fmt: skip
     assert all(hasattr(backtester, name) for name in backtester.__all__)
 

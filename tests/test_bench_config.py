@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from backtester.cli.toml import to_toml
 from backtester.cli.variants import baselines, read_bench
+from backtester.combinatorial import CombinatorialFolds
 from backtester.errors import ConfigError
 from signals import MLP
 
@@ -81,9 +84,36 @@ def test_a_variant_that_is_wrong_keeps_its_error_and_the_rest_stand(tmp_path):
     assert "slippage_bps=much" in found.variants[1].error
 
 
+def test_the_paths_are_asked_for_in_a_table_of_their_class(tmp_path):
+    assert told(tmp_path, "[bench]\nplacebos = 200\n").combinatorial is None
+    assert told(tmp_path, '[bench]\ncombinatorial = "off"\n').combinatorial is None
+    assert told(tmp_path, "[bench.combinatorial]\n").combinatorial == CombinatorialFolds()
+    every = dataclasses.fields(CombinatorialFolds)
+    given = {"groups": 8, "test_groups": 3, "purge": 10, "embargo": 4}
+    assert {field.name for field in every} == given.keys()
+    table = "[bench.combinatorial]\n" + "".join(f"{key} = {value}\n" for key, value in given.items())
+    found = told(tmp_path, table, ["bench.combinatorial.embargo=5"])
+    assert found.combinatorial == CombinatorialFolds(8, 3, purge=10, embargo=5)
+
+
+@pytest.mark.parametrize("table", ["groups = 5\n", 'purge = "off"\nembargo = 2\n', "purge = 3\n"])
+def test_the_resolved_config_asks_for_the_same_paths(tmp_path, table):
+    found = told(tmp_path, f"[bench.combinatorial]\n{table}[bench.grid]\nsignal.lookback = [2, 5]\n")
+    (tmp_path / "again.toml").write_text(to_toml(found.resolved(tmp_path)))
+    again = read_bench(tmp_path / "again.toml")
+    assert again.combinatorial == found.combinatorial
+    assert [one.options for one in again.variants] == [one.options for one in found.variants]
+
+
 @pytest.mark.parametrize(
     ("bench", "told_of"),
     [
+        ("[bench.combinatorial]\ngroup = 5\n", [":13", "[bench] combinatorial group:", "Did you mean 'groups'"]),
+        ("[bench.combinatorial]\ngroups = 5\ntest_groups = 0\n", [":14", "[bench] combinatorial test_groups:", "1"]),
+        ('[bench.combinatorial]\nembargo = "off"\n', [":13", "[bench] combinatorial embargo:", 'cannot be "off"']),
+        ("[bench.combinatorial]\ngroups = 3\ntest_groups = 3\n", ["[bench] combinatorial", "leaves none to learn"]),
+        ("[bench]\ncombinatorial = 5\n", [":13", "[bench] combinatorial:", "it must be a table"]),
+        ('[bench.grid]\n"bench.combinatorial" = ["off"]\n', ["bench.combinatorial", "same for all"]),
         ("[bench]\nplacebo = 100\n", ["placebo", "Did you mean 'placebos'"]),
         ("[bench]\nplacebos = 50\n", ["placebos", "100"]),
         ('[bench.grid]\n"signal.lookback" = 5\n', ["signal.lookback", "list of values"]),

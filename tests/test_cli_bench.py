@@ -260,3 +260,44 @@ def test_the_beginning_of_a_bench_is_enough_if_it_is_of_one(bench):
     call("bench", "some.toml", "--set", "strategy.long=3")
     assert "several runs and benches" in refused("report", "some-b")
     assert "came first" in call("report", folder.name).output
+
+
+LEARNS = """
+[bench.variants.ridge]
+signal.class = "signals:Estimator"
+signal.estimator = "sklearn.linear_model:Ridge"
+signal.lookbacks = [1, 2, 5]
+[bench.combinatorial]
+groups = 4
+"""
+
+
+def test_paths_stand_beside_the_bench_and_count_for_nothing():
+    Path("some.toml").write_text(BASE + LEARNS)
+    assert "on 3 paths (no track record)" in " ".join(call("bench", "some.toml").output.split())
+    (folder,) = run_folders()
+    facts = facts_of(folder)
+    assert facts["combinatorial"] == {"groups": 4, "test_groups": 2, "purge": None, "embargo": 0}
+    made = {one["name"]: one["paths"] for one in facts["entries"] if one["paths"]}
+    assert set(made) == {"ridge", "ridge baseline"}
+    assert all((one["error"], one["count"], one["splits"]) == ("", 3, 6) for one in made.values())
+    page = (folder / "report.html").read_text()
+    assert 'id="paths"' in page
+    assert "They are no track record" in page
+    assert "the same bench is in" in " ".join(call("bench", str(folder / "config.toml")).output.split())
+    # Without the paths it is another bench of the same runs, trials and order.
+    plain = json.loads(call("bench", "some.toml", "--set", "bench.combinatorial=off", "--json").stdout)
+    assert plain["new"] is True
+    assert plain["combinatorial"] is None
+    (other,) = set(run_folders()) - {folder}
+    assert 'id="paths"' not in (other / "report.html").read_text()
+    assert plain["trials"] == facts["trials"]
+    kept = [{key: one[key] for key in one if key != "paths"} for one in facts["entries"]]
+    assert [{key: one[key] for key in one if key != "paths"} for one in plain["entries"]] == kept
+
+
+def test_a_mistake_in_the_paths_stops_before_anything_is_trained():
+    Path("some.toml").write_text(BASE + LEARNS.replace("groups = 4", "groups = 1"))
+    told = refused("bench", "some.toml")
+    assert "some.toml:20: [bench] combinatorial groups: is 1" in " ".join(told.split())
+    assert not Path("runs").exists()

@@ -90,7 +90,9 @@ def test_the_readmes_config_is_the_file():
 def test_the_page_about_benches_shows_its_config():
     page = (ROOT / "docs/bench.md").read_text(encoding="utf-8")
     config = (ROOT / "docs/bench.toml").read_text(encoding="utf-8")
-    assert blocks(page, "toml") == [config]
+    shown, asked = blocks(page, "toml")
+    assert shown == config
+    assert bt.CombinatorialFolds(**tomllib.loads(asked)["bench"]["combinatorial"]) == bt.CombinatorialFolds()
     told = read_bench(ROOT / "docs/bench.toml")
     assert len(told.variants) == 5
     assert [one.error for one in told.variants] == [""] * 5
@@ -190,8 +192,9 @@ def test_the_page_has_every_key_of_the_folds():
     def told(default):
         return "needed" if default is dataclasses.MISSING else "false" if default is False else written(default)
 
-    shown = {key: cells[2] for key, cells in tables("`[folds]`").items()}
-    assert shown == {field.name: told(field.default) for field in dataclasses.fields(bt.Folds)}
+    for section, kind in (("folds", bt.Folds), ("bench", bt.CombinatorialFolds)):
+        shown = {key: cells[2] for key, cells in tables(f"`[{section}]`").items()}
+        assert shown == {field.name: told(field.default) for field in dataclasses.fields(kind)}
 
 
 def test_every_figure_stands_in_the_page():

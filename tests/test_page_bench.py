@@ -12,14 +12,15 @@ import pytest
 from test_page import Reader
 
 from backtester.report.facts import summarise
-from backtester.report.leaderboard import verdict
+from backtester.report.leaderboard import paths_said, verdict
 from backtester.report.page import bench_charts, bench_page
 from backtester.report.page.bench import page as bench
-from backtester.report.page.bench import robust, said, tables
+from backtester.report.page.bench import paths, robust, said, tables
 from backtester.report.page.bench.entries import Entries
 from backtester.report.page.bench.glossary import GLOSSARY
 
-SECTIONS = ["overview", "leaderboard", "luck", "pairs", "signal", "mattered", "robust", "learning", "settings", "words"]
+SECTIONS = ["overview", "leaderboard", "luck", "pairs", "signal", "mattered", "robust", "paths"]
+SECTIONS += ["learning", "settings", "words"]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_the_order_of_the_sections(page):
     assert keys == [one.key for one in bench_charts(cases.bench_facts())]
     assert keys == [
         *("equity", "sharpe", "logits", "pairs", "ic_all", "ic_years", "ic_sectors", "quantiles"),
-        *("quantiles_cumulative", "mattered", "again", "capital", "left_out", "learning_all"),
+        *("quantiles_cumulative", "mattered", "again", "capital", "left_out", "paths", "learning_all"),
     ]
     ids = [given["id"] for _, given in found if "id" in given]
     assert len(ids) == len(set(ids))
@@ -185,6 +186,53 @@ def test_impact_that_is_assumed_is_said_to_be():
     assert robust.impact_said({}) == ""
 
 
+def test_paths_are_told_with_what_they_are_not():
+    facts = cases.bench_facts(["a", "b"])
+    facts["entries"][1]["paths"] = cases.paths(0.0, "b begins with <weights>")
+    text = Reader(bench_page(facts)).text
+    assert "cut into 6 groups" in text
+    assert "every choice of 2 of them" in text
+    assert "15 splits make 5 paths" in text
+    assert "They are no track record" in text
+    header, *found = rows(paths.paths_table(Entries(facts)))
+    assert header == "walk forward mean of paths lowest to highest below 0 gross rank IC paths sessions"
+    # Five paths from 0.5 to 0.1 below the walk forward; gross 2 higher: 1.4 - 0.3 + 2 = 3.1, of ridge -3.3 - 0.3 + 2.
+    assert found == [
+        "1. a 1.40 1.10 ± 0.16 0.90 to 1.30 0 % 3.10 0.0120 0.0100 to 0.0140 5 755",
+        "ridge * -3.30 -3.60 ± 0.16 -3.80 to -3.40 100 % -1.60 0.0120 0.0100 to 0.0140 5 755",
+    ]
+    assert "2. b b begins with <weights>" in text
+
+
+@pytest.mark.parametrize("none", [None, "missing"])
+def test_no_paths_are_shown_where_none_were_asked_for(none):
+    facts = cases.bench_facts()
+    facts["combinatorial"] = None
+    facts["entries"] = [{**one, "paths": None} for one in facts["entries"]]
+    if none == "missing":  # a bench of before
+        del facts["combinatorial"]
+        facts["entries"] = [{key: one[key] for key in one if key != "paths"} for one in facts["entries"]]
+    page = bench_page(facts)
+    found = Reader(page)
+    assert [given["id"] for tag, given in found.elements if tag == "section"] == [s for s in SECTIONS if s != "paths"]
+    assert "Paths through history" not in found.text
+    assert "path" not in " ".join(verdict(facts))
+    assert not paths_said(facts)
+
+
+def test_paths_of_nobody_are_said_to_be_none():
+    facts = cases.bench_facts()
+    facts["entries"] = [{**one, "paths": None} for one in facts["entries"]]
+    assert "No entry that ran has a signal that learns, so there is no path." in Reader(bench_page(facts)).text
+
+
+def test_the_screen_has_a_line_of_the_paths():
+    facts = cases.bench_facts(["a"])
+    assert paths_said(facts) == ["Learnt from other parts of history it has 0.90 to 1.30 on 5 paths (no track record)."]
+    facts["entries"][0]["paths"] = cases.paths(0.0, "refused")
+    assert paths_said(facts) == []
+
+
 def test_settings_of_variants_and_baselines_stand_apart():
     facts = cases.bench_facts(["a", "b"])
     facts["entries"][1]["options"] = {"costs.slippage_bps": 5.0, "signal.loss": "<mse>"}
@@ -262,7 +310,7 @@ def test_many_entries_fold_the_long_tables(page):
     assert len(made.encode()) < 6_000_000
     assert len(page.encode()) < 6_000_000
     opened = [tag for tag, _ in Reader(page).elements].count("details")
-    assert [tag for tag, _ in Reader(made).elements].count("details") == opened + 6
+    assert [tag for tag, _ in Reader(made).elements].count("details") == opened + 7
     # Every variant stands in the leaderboard, and with its whole name in the table of settings.
     assert "60. hidden=[64, 32, 16]" in Reader(made).text
     assert large["entries"][59]["name"] in Reader(made).text

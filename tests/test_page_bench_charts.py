@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from backtester.report.page import bench_charts, charts, document, png
-from backtester.report.page.bench import compared, luck, robust, signal
+from backtester.report.page.bench import compared, luck, paths, robust, signal
 from backtester.report.page.bench.entries import DRAWN, Entries
 
 CSS = document._file("page.css")
@@ -185,3 +185,17 @@ def test_capital_far_too_large_does_not_flatten_the_rest():
     told["capital"]["rows"][2]["sharpe"] = -40.0
     low, high = robust.capital_chart(told).figure["layout"]["yaxis"]["range"]
     assert (low, high) == pytest.approx((-3.0, 3.45))  # as far below 0 as the highest, 3, is above; and some room
+
+
+def test_every_path_is_drawn_beside_the_walk_forward():
+    entries = Entries(cases.bench_facts(["a", "b"]))
+    variants, baselines, own = paths.paths_chart(entries).figure["data"]
+    assert variants["x"] == pytest.approx([0.9, 1.0, 1.1, 1.2, 1.3, 0.5, 0.6, 0.7, 0.8, 0.9])
+    assert variants["y"] == [0] * 5 + [1] * 5
+    assert baselines["x"] == pytest.approx([-3.8, -3.7, -3.6, -3.5, -3.4])  # ridge: the others learn nothing
+    assert baselines["y"] == [2] * 5
+    assert (own["x"], own["y"]) == ([1.4, 1.0, -3.3], [0, 1, 2])
+    assert variants["hovertext"][6] == "2. b, path 2: 0.60"
+    many = paths.paths_chart(Entries(cases.large_facts()))
+    assert many.figure["data"][-1]["y"] == list(range(40))
+    assert "21 more are in the table." in many.note  # 60 variants and a baseline

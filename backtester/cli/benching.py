@@ -64,6 +64,7 @@ def make_bench(
     """
     from backtester import score_cache
     from backtester.research.bench import BASELINE, VARIANT, run_variants
+    from backtester.research.paths import run_paths
     from backtester.research.verdict import bench_facts
 
     tell = tell or silent
@@ -112,21 +113,23 @@ def make_bench(
     for told in baselines(bench, like, ranks):
         add(told, BASELINE)
     signal = base.signal
-    keeps = signal is None or signal.cache
+    cache = score_cache.default_folder() if signal is None or signal.cache else None
     with told_warnings() as caught:
         runs = run_variants(
             panel,
             found,
             placebos=bench.section.placebos,
-            cache=score_cache.default_folder() if keeps else None,
+            cache=cache,
             checkpoints=base.checkpoints if signal is not None else score_cache.default_checkpoints(),
             progress=progress,
         )
+        folds = bench.combinatorial
+        paths = None if folds is None else run_paths(runs, folds, cache=cache, progress=progress)
         for entry in runs.good:
             config = configs[entry.variant.name]
             file = None if config.scores is None else read[config.path("scores")][0]
             _note(entry, notes_of(config, file))
-        facts = bench_facts(runs, bench.name, progress)
+        facts = bench_facts(runs, bench.name, progress, paths=paths)
         facts["entries"] += [_never_run(told, role, error) for told, role, error in failed]
         facts |= {"dataset": base.dataset, **_terms(runs, facts["winner"])}
         facts |= _counted(runs, facts, ledger, _dataset(base))
@@ -137,7 +140,7 @@ def make_bench(
 
 def _never_run(told: Told, role: str, error: str) -> dict[str, Any]:
     """What is told of a variant that could not be made."""
-    empty = dict.fromkeys(("figures", "signal", "seeds", "placebo", "robust"))
+    empty = dict.fromkeys(("figures", "signal", "seeds", "placebo", "robust", "paths"))
     return {"name": told.name, "role": role, "options": told.options, "error": error, **empty}
 
 
@@ -289,9 +292,7 @@ def _write(bench: MadeBench, config: BenchConfig, fresh: Path, out: Path, hashes
         study = json.dumps(studies[entry.variant.name], allow_nan=False)
         entry.result.save(fresh / RUNS / name, extra={CONFIG: told, STUDY: study})
     _write_facts(bench, fresh, hashes, names)
-    section = config.section.model_dump(exclude_none=True)
-    resolved = {**config.base.resolved(out), "bench": section}
-    (fresh / CONFIG).write_text(to_toml(resolved), encoding="utf-8")
+    (fresh / CONFIG).write_text(to_toml(config.resolved(out)), encoding="utf-8")
     for file, table in _tables(bench).items():
         table.to_parquet(fresh / f"{file}.parquet")
 
@@ -349,11 +350,14 @@ def _folders(names: list[str]) -> dict[str, str]:
 
 
 def _hash(bench: MadeBench) -> str:
-    """What tells a bench from another: the records of its runs, and what failed."""
+    """What tells a bench from another: the records of its runs, what failed, and the paths if there are any."""
     runs = [(e.variant.name, e.result.content_hash, e.result.record_hash) for e in bench.runs.good if e.result]
     failed = [(one["name"], one["error"]) for one in bench.facts["entries"] if one["error"]]
     placebos = [len(e.placebos) for e in bench.runs.good]
-    return hashlib.sha256(json.dumps([runs, failed, placebos]).encode()).hexdigest()
+    told: list[Any] = [runs, failed, placebos]
+    if bench.facts["combinatorial"] is not None:
+        told += [bench.facts["combinatorial"], [one["paths"] for one in bench.facts["entries"]]]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _holds(out: Path, hashes: str) -> bool:

@@ -119,13 +119,13 @@ class Config:
         if self.signal is not None:
             found["signal"] = self._class("signal", self.signal, folder) | self._kept(self.signal, folder)
         if self.folds is not None:
-            found["folds"] = write_settings(self.folds, "folds", {}, self.places, folder)
+            found["folds"] = write_settings(self.folds, ("folds",), {}, self.places, folder)
         found["strategy"] = self._class("strategy", self.strategy, folder)
         if self.scores is not None:
             found["scores"] = {"path": relative(self.path("scores"), folder)}
         for section, settings in (("costs", self.costs), ("risk", self.risk), ("execution", self.execution)):
             table = self.written.get(section, {})
-            found[section] = write_settings(settings, section, table if table != OFF else {}, self.places, folder)
+            found[section] = write_settings(settings, (section,), table if table != OFF else {}, self.places, folder)
         run = self.run.model_dump(exclude_none=True) | {"name": self.name}
         if isinstance(self.benchmark, Path):
             run["benchmark"] = relative(self.benchmark, folder)
@@ -250,7 +250,7 @@ def _check(data: dict[str, Any], places: Places) -> Config:
 
     def settings(kind: Any, section: str) -> Any:
         table = data.get(section, {})
-        return None if table == OFF else read_settings(kind, section, table, places)
+        return None if table == OFF else read_settings(kind, (section,), table, places)
 
     config = Config(
         data=check_section(DataSection, ("data",), data["data"], places),
@@ -294,7 +294,7 @@ def _check_sections(data: Mapping[str, Any], places: Places) -> None:
 def _folds(table: Any, places: Places) -> Folds:
     """The folds of a section, or of a name."""
     if not isinstance(table, str):
-        return read_settings(Folds, "folds", table, places)
+        return read_settings(Folds, ("folds",), table, places)
     try:
         return Folds.named(table)
     except ConfigError as error:

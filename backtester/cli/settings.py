@@ -1,4 +1,4 @@
-"""Sections of a config that stand for a settings class: ``[costs]``, ``[risk]``, ``[execution]``, ``[folds]``.
+"""Sections that stand for a settings class: ``[costs]``, ``[risk]``, ``[execution]``, ``[folds]``, part of ``[bench]``.
 
 Nothing here names a setting: keys, defaults and limits are those of the dataclass. What a key may hold beyond numbers
 and words is read off its field: a rate that differs by symbol and date (of the type ``Rates``) is a table, and a list
@@ -23,8 +23,8 @@ PRESET = "preset"
 Settings = TypeVar("Settings")
 
 
-def read_settings(kind: type[Settings], section: str, table: Mapping[str, Any], places: Places) -> Settings:
-    """The settings of a section, checked by their class, each mistake placed.
+def read_settings(kind: type[Settings], section: tuple[str, ...], table: Mapping[str, Any], places: Places) -> Settings:
+    """The settings of a section, ``("folds",)`` or one inside another, checked by their class, each mistake placed.
 
     Raises:
         ConfigError: a key is unknown or missing, a value is refused by the class, or a file cannot be used.
@@ -34,26 +34,29 @@ def read_settings(kind: type[Settings], section: str, table: Mapping[str, Any], 
     known = [PRESET, *fields] if callable(presets) else list(fields)
     for key in table:
         if key not in known:
-            raise unknown_key((section, key), known, places)
+            raise unknown_key((*section, key), known, places)
     required = [name for name, field in fields.items() if _is_needed(field)]
     for key in required:
         if key not in table:
-            raise places.error((section,), f"the key {key!r} is missing.{did_you_mean(key, table)}")
+            raise places.error(section, f"the key {key!r} is missing.{did_you_mean(key, table)}")
     arguments = {key: _value(fields[key], section, table[key], places) for key in table if key in fields}
     for key, value in arguments.items():  # one at a time, so that a mistake can be placed
         try:
             kind(**{name: arguments[name] for name in required}, **({} if key in required else {key: value}))
         except ConfigError as error:
-            raise places.error((section, _subject(kind, str(error), required) or key), _words(kind, error)) from error
+            wrong = _subject(kind, str(error), required) or key
+            raise places.error((*section, wrong), _words(kind, error)) from error
     base = _preset(presets, section, table[PRESET], places) if PRESET in table and callable(presets) else None
     try:
         made: Settings = kind(**arguments) if base is None else dataclasses.replace(base, **arguments)
     except ConfigError as error:
-        raise places.error((section,), _words(kind, error)) from error
+        raise places.error(section, _words(kind, error)) from error
     return made
 
 
-def write_settings(settings: Any, section: str, table: Mapping[str, Any], places: Places, folder: Path) -> Any:
+def write_settings(
+    settings: Any, section: tuple[str, ...], table: Mapping[str, Any], places: Places, folder: Path
+) -> Any:
     """The settings as data for a config in ``folder``, defaults included; ``table`` is what the section was made of."""
     if settings is None:
         return OFF
@@ -61,7 +64,7 @@ def write_settings(settings: Any, section: str, table: Mapping[str, Any], places
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         if isinstance(table.get(field.name), Mapping):
-            written[field.name] = _with_paths(table[field.name], (section, field.name), places, folder)
+            written[field.name] = _with_paths(table[field.name], (*section, field.name), places, folder)
         elif hasattr(value, "describe"):
             written[field.name] = _described(value.describe())
         else:
@@ -79,9 +82,9 @@ def named_symbols(table: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
-def _value(field: dataclasses.Field[Any], section: str, value: Any, places: Places) -> Any:
+def _value(field: dataclasses.Field[Any], section: tuple[str, ...], value: Any, places: Places) -> Any:
     """A value of a config as its class takes it."""
-    kind, keys = str(field.type), (section, field.name)
+    kind, keys = str(field.type), (*section, field.name)
     if value == OFF:
         if "None" not in kind:
             raise places.error(keys, 'cannot be "off"; give a number, 0 for none.')
@@ -115,13 +118,13 @@ def _read(read: Any, keys: tuple[str, ...], file: str, places: Places) -> Any:
         raise places.error(keys, str(error)) from error
 
 
-def _preset(presets: Any, section: str, name: Any, places: Places) -> Any:
+def _preset(presets: Any, section: tuple[str, ...], name: Any, places: Places) -> Any:
     if not isinstance(name, str):
-        raise places.error((section, PRESET), f"is {name!r}; it must be the name of a preset, in quotes.")
+        raise places.error((*section, PRESET), f"is {name!r}; it must be the name of a preset, in quotes.")
     try:
         return presets(name)
     except ConfigError as error:
-        raise places.error((section, PRESET), str(error)) from error
+        raise places.error((*section, PRESET), str(error)) from error
 
 
 def _is_needed(field: dataclasses.Field[Any]) -> bool:

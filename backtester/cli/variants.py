@@ -14,6 +14,8 @@ from backtester.cli.before import check_run, check_signal
 from backtester.cli.config import BENCH, SECTIONS, Config, read_config
 from backtester.cli.running import load_signal, signal_seed, strategy_maker
 from backtester.cli.sections import OFF, Section, check_section
+from backtester.cli.settings import read_settings, write_settings
+from backtester.combinatorial import CombinatorialFolds
 from backtester.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _FIXED = ("data", BENCH)  # one market, one bench
 _FIXED_KEYS = (("run", "name"), ("run", "online"))
 _LEAST = 100  # placebos
+_COMBINATORIAL = (BENCH, "combinatorial")
 
 
 class BenchSection(Section):
@@ -33,6 +36,7 @@ class BenchSection(Section):
     placebos: int = Field(default=_LEAST, ge=_LEAST)  # random scores that each variant is held against
     grid: dict[str, Any] = Field(default_factory=dict)  # key to a list of values
     variants: dict[str, Any] = Field(default_factory=dict)  # name to a table of keys and values
+    combinatorial: dict[str, Any] | None = None  # settings of CombinatorialFolds; None: no paths
 
 
 class Told(NamedTuple):
@@ -53,6 +57,7 @@ class BenchConfig(NamedTuple):
     variants: list[Told]
     file: Path
     settings: Sequence[str]  # of the command line
+    combinatorial: CombinatorialFolds | None
 
     @property
     def name(self) -> str:
@@ -62,6 +67,13 @@ class BenchConfig(NamedTuple):
     def told(self, name: str, options: dict[str, Any]) -> Told:
         """The config with some keys changed; one that cannot be read keeps its error."""
         return _told(self.file, self.settings, self.base, name, options)
+
+    def resolved(self, folder: Path) -> dict[str, Any]:
+        """Every setting, as data for a config in ``folder`` that makes the same bench there."""
+        section = self.section.model_dump(exclude_none=True)
+        if self.combinatorial is not None:
+            section["combinatorial"] = write_settings(self.combinatorial, _COMBINATORIAL, {}, self.base.places, folder)
+        return {**self.base.resolved(folder), BENCH: section}
 
 
 def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
@@ -74,6 +86,9 @@ def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
     """
     base = read_config(file, settings)
     section = check_section(BenchSection, (BENCH,), base.bench or {}, base.places)
+    folds = None
+    if section.combinatorial is not None:
+        folds = read_settings(CombinatorialFolds, _COMBINATORIAL, section.combinatorial, base.places)
     grid = _of_grid(section, base)
     changes = [*grid, *_by_name(section, base)] or [(base.name, {})]
     names = [name for name, _ in changes]
@@ -86,7 +101,7 @@ def read_bench(file: Path, settings: Sequence[str] = ()) -> BenchConfig:
     ]
     if all(one.config is None for one in told):
         raise ConfigError(told[0].error)
-    return BenchConfig(base, section, told, file, settings)
+    return BenchConfig(base, section, told, file, settings, folds)
 
 
 def _told(file: Path, settings: Sequence[str], base: Config, name: str, options: dict[str, Any]) -> Told:

@@ -46,7 +46,8 @@ class Leaderboard:
                 width,
             ),
         ]
-        said = [line for sentence in verdict(facts) for line in layout.paragraph(sentence, width)]
+        shows = [*verdict(facts), *paths_said(facts)]
+        said = [line for sentence in shows for line in layout.paragraph(sentence, width)]
         failed = [
             line
             for entry in facts["entries"]
@@ -107,6 +108,18 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
             f"probability of {w.percent(facts['overfitting']['pbo'])} (probability of backtest overfitting)."
         )
     return found + _fragile(winner)
+
+
+def paths_said(facts: Mapping[str, Any]) -> list[str]:
+    """What the paths of combinatorial splits make of the first variant, in a sentence; nothing where there are none."""
+    winner = next(entry for entry in facts["entries"] if entry["name"] == facts["winner"])
+    told = winner.get("paths")
+    if not told or told["low"] is None:
+        return []
+    return [
+        f"Learnt from other parts of history it has {w.plain(told['low'])} to {w.plain(told['high'])} on "
+        f"{w.many(told['count'], 'path')} (no track record)."
+    ]
 
 
 def _tried(trials: Mapping[str, Any] | None, winner: Mapping[str, Any]) -> list[str]:

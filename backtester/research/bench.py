@@ -101,6 +101,12 @@ class Runs(NamedTuple):
         return slice(self.start + 1, None)
 
     @property
+    def like(self) -> Variant | None:
+        """Whose horizon and fill daily ICs are taken with: the first with scores, a variant if one has any; or None."""
+        scored = [entry.variant for entry in self.good if entry.shown is not None]
+        return next((one for one in scored if one.role == VARIANT), scored[0] if scored else None)
+
+    @property
     def good(self) -> list[Entry]:
         """The entries that ran."""
         return [entry for entry in self.entries if entry.result is not None]
@@ -144,12 +150,12 @@ def run_variants(
     _score(panel, entries, seed, cache, checkpoints, tell)
     start, latest = _begin(panel, entries)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        told = _in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
+        told = in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
         for entry, error in zip(entries, told, strict=True):
             entry.error = entry.error or error
         if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
             raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
-        _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
+        in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
     return Runs(panel, entries, start, latest)
 
 
@@ -333,7 +339,7 @@ def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float
         return float("nan")
 
 
-def _in_parallel(
+def in_parallel(
     pool: ThreadPoolExecutor, work: Sequence[Callable[[], Made]], tell: Callable[[int, int], None]
 ) -> list[Made]:
     """What every piece of work returns, in their order."""

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -27,6 +28,7 @@ from backtester.research.bootstrap import Paired, paired_mean
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
+from backtester.research.paths import AllPaths, told_of_paths
 from backtester.research.placebo import placebo_p
 from backtester.research.quality import signal_study
 from backtester.research.reality import reality_check, superior_ability
@@ -39,7 +41,11 @@ FORMAT = 1
 
 
 def bench_facts(
-    runs: Runs, name: str, progress: Callable[[str, int, int], None] | None = None, workers: int | None = None
+    runs: Runs,
+    name: str,
+    progress: Callable[[str, int, int], None] | None = None,
+    workers: int | None = None,
+    paths: AllPaths | None = None,
 ) -> dict[str, Any]:
     """Everything that is told of a bench.
 
@@ -52,12 +58,15 @@ def bench_facts(
         ``reality``, a row for everything that the variants are held against (``against``, White's ``p``, Hansen's
         ``lower``, ``consistent`` and ``upper``, the ``best`` by mean gain, that gain ``a_year``, and how many
         ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``winner``, the name
-        of the first.
+        of the first; ``combinatorial``, the settings of the folds that ``paths`` were made with, or None.
+
+    What is said of ``paths`` (`run_paths`) stands in each entry's ``paths`` and nowhere else: they are no track record,
+    so no order, no test and no count of trials depends on them.
     """
     tell = progress or (lambda what, done, total: None)
     daily = _daily_ics(runs)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        work = [partial(_entry, runs, entry) for entry in runs.entries]
+        work = [partial(_entry, runs, entry, paths) for entry in runs.entries]
         entries = []
         for done, found in enumerate(pool.map(lambda one: one(), work), 1):
             entries.append(found)
@@ -90,6 +99,7 @@ def bench_facts(
         "overfitting": _overfitting(np.column_stack([_joint(entry) for entry in variants])),
         "reality": plain(_reality(runs)),
         "mattered": _mattered(variants, daily),
+        "combinatorial": None if paths is None else plain(asdict(paths.folds)),
     }
 
 
@@ -100,7 +110,7 @@ def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, float]:
     return (entry["role"] != VARIANT, sharpe is None, -(sharpe or 0.0))
 
 
-def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
+def _entry(runs: Runs, entry: Entry, paths: AllPaths | None) -> dict[str, Any]:
     """An entry by itself.
 
     Returns:
@@ -108,7 +118,8 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
         (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover``
         (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
         ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each, their
-        ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
+        ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None, ``paths`` (`told_of_paths`) or
+        None.
     """
     variant, result = entry.variant, entry.result
     told: dict[str, Any] = {
@@ -121,6 +132,7 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
         "seeds": None,
         "placebo": None,
         "robust": None,
+        "paths": None,
     }
     if result is None:
         return told
@@ -134,6 +146,7 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
         "seeds": _seeds(entry),
         "placebo": _placebo(entry),
         "robust": None if entry.robust is None else plain(entry.robust),
+        "paths": None if paths is None else told_of_paths(paths, variant.name, runs.panel),
     }
     if entry.shown is not None and entry.scores is not None:
         members = {name: _after(own, runs.start) for name, own in entry.scores.members.items()}
@@ -206,11 +219,11 @@ def _daily_ics(runs: Runs) -> dict[str, Floats]:
 
     All are held against the same returns: the horizon and the fill are those of the first variant with scores.
     """
-    scored = [entry for entry in runs.good if entry.shown is not None]
-    if not scored:
+    like = runs.like
+    if like is None:
         return {}
-    like = next((entry for entry in scored if entry.variant.role == VARIANT), scored[0]).variant
     followed = labels(runs.panel, None, like.horizon, fill=like.fill)  # type: ignore[arg-type]
+    scored = [entry for entry in runs.good if entry.shown is not None]
     return {entry.variant.name: rank_ic(entry.shown, followed)[runs.start :] for entry in scored}
 
 

@@ -10,7 +10,7 @@ from backtester.report import words as w
 from backtester.report.page import document, quality, terms
 from backtester.report.page import parts as p
 from backtester.report.page import said as of_run
-from backtester.report.page.bench import compared, luck, robust, said, signal, tables
+from backtester.report.page.bench import compared, luck, paths, robust, said, signal, tables
 from backtester.report.page.bench.entries import Entries, dig, span, value_of
 from backtester.report.page.bench.glossary import GLOSSARY
 from backtester.report.page.charts import Chart
@@ -65,6 +65,7 @@ def bench_sections(facts: Mapping[str, Any]) -> list[Section]:
         _signal(entries),
         _mattered(facts),
         _robust(entries),
+        _paths(facts, entries),
         _learning(entries),
         _settings(facts, entries),
         Section("words", "Figures explained", (p.pairs(GLOSSARY),)),
@@ -182,6 +183,16 @@ def _robust(entries: Entries) -> Section:
     ]
     there = _there(parts)
     return Section("robust", "Robustness", there if len(there) > 1 else ())
+
+
+def _paths(facts: Mapping[str, Any], entries: Entries) -> Section:
+    said_of = paths.about(facts, entries)
+    if not said_of:
+        return Section("paths", "Paths", ())
+    table = _long(paths.paths_table(entries), "The paths of all", entries)
+    found = _there([paths.paths_chart(entries), table, paths.without_paths(entries)])
+    none = p.paragraph("No entry that ran has a signal that learns, so there is no path.", "note")
+    return Section("paths", "Paths through history", (p.paragraph(said_of), *(found or (none,))))
 
 
 def _learning(entries: Entries) -> Section:
