@@ -252,6 +252,21 @@ def test_a_list_of_a_bench_is_that_of_its_runs(bench):
     assert len(rows) == 8
 
 
+def test_a_bench_in_place_of_a_run_is_told_from_one(bench):
+    _, folder = bench
+    run = next((folder / "runs").iterdir())
+    assert f"{folder} is a bench, not a run" in refused("compare", str(run), folder.name)
+    assert f"list {folder}` lists them" in refused("export", str(folder), "--format", "parquet", "--out", "x")
+
+
+def test_what_a_bench_leaves_out_is_told():
+    Path("some.toml").write_text(BASE + "[run]\nonline = true\n" + GRID)
+    told = " ".join(call("bench", "some.toml", "--set", "signal.every_epoch=true").output.split())
+    assert "[run] online is for a run: a bench leaves it out." in told
+    assert "[signal] every_epoch is for a run" in told
+    assert "tensorboard" not in told
+
+
 def test_the_beginning_of_a_bench_is_enough_if_it_is_of_one(bench):
     _, folder = bench
     assert "came first" in call("report", "some-b").output

@@ -70,7 +70,7 @@ def make_bench(
     tell = tell or silent
     base = bench.base
     panel, planted = load_data(base)
-    for line in [*base.notes, *strangers(base, panel)]:
+    for line in [*base.notes, *_left_out(base), *strangers(base, panel)]:
         tell(line)
     read: dict[Path, Any] = {}
 
@@ -136,6 +136,17 @@ def make_bench(
     for line in dict.fromkeys(caught):
         tell(line)
     return MadeBench(runs, facts, configs)
+
+
+def _left_out(config: Config) -> list[str]:
+    """What a config asks of a run and a bench does not do."""
+    signal = config.signal
+    asked = {
+        "[run] online": config.run.online,
+        "[signal] every_epoch": signal is not None and signal.every_epoch,
+        "[signal] tensorboard": signal is not None and signal.tensorboard is not None,
+    }
+    return [f"{key} is for a run: a bench leaves it out." for key, value in asked.items() if value]
 
 
 def _never_run(told: Told, role: str, error: str) -> dict[str, Any]:

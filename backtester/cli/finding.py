@@ -26,6 +26,12 @@ def find_run(written: Path, runs: Path = RUNS) -> Path:
     for folder in (written, runs / written):
         if (folder / _FILE).is_file():
             return folder
+    for folder in (written, runs / written):
+        if (folder / BENCH).is_file():
+            raise RunError(
+                f"{folder} is a bench, not a run. Its page compares every two of its runs; `python -m backtester list "
+                f"{folder}` lists them by the names to type."
+            )
     if written.is_dir():
         raise RunError(
             f"{written} is a folder, but no run: it has no {_FILE}. `python -m backtester list {written}` lists the "
