@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401 - loads what the compiled products call, so that its threads can be limited
 import torch
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from signals import losses
@@ -28,8 +25,9 @@ from signals.networks.dropout import Dropout
 from signals.networks.kernels import HUBER, MAE, MSE, Batches, Models, Rules, score, train
 from signals.training.data import NONE, STEP_BITS, Cells, Lane, Store, row_order
 from signals.training.frozen import Moving
-from signals.training.optimizers import Unit
+from signals.training.optimizers import Unit, runs
 from signals.training.options import Options
+from signals.training.threads import in_threads
 
 Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -74,7 +72,7 @@ class Loop:
         loss: Loss,
     ) -> None:
         """Take what stays the same from epoch to epoch; ``penalties`` are l1 and l2 of every configuration."""
-        self._lanes, self._threads = list(lanes), torch.get_num_threads()
+        self._lanes = list(lanes)
         self._inputs, self._labels = store.flat()
         self._has_unknown = store.has_unknown
         self._l1, self._l2 = (np.array(part, dtype=np.float32) for part in zip(*penalties, strict=True))
@@ -122,7 +120,7 @@ class Loop:
             models = Models(*moving, self._l1, self._l2, base, limit, scale, found[mine])
             if active[place].any():
                 work.append(partial(self._train_lane, lane, models, rules, int(done[mine.start]), epoch))
-        self._share_out(work, lambda finished: tell(finished * self._most_steps // len(work)))
+        in_threads(work, lambda finished: tell(finished * self._most_steps // len(work)))
         _put_back([one.values for one in parameters.values()], values)
         for unit in units:
             for parts, moved in zip(unit.moments(), (first, second), strict=True):
@@ -131,16 +129,17 @@ class Loop:
         return [float(one) for one in found]
 
     def outputs(self, parameters: dict[str, Moving], cells: Tensor) -> Tensor:
-        """What every model says of cells (lanes, S) of its lane, without dropout: (M, S, 1)."""
+        """What every model says of cells (lanes, S), the same for the lanes of a fold, without dropout: (M, S, 1)."""
         values = _together([one.values for one in parameters.values()])
         count = cells.shape[1]
         found = np.empty((len(values), -(-count // self._batch) * self._batch), dtype=np.float32)
         work = []
-        for place, lane in enumerate(self._lanes):
-            mine = self._models_of(place)
-            batches = self._batches(lane, np.resize(cells[place].numpy(), found.shape[1]))
+        for places in runs([lane.fold for lane in self._lanes]):  # they see the same
+            first = places[0]
+            mine = slice(self._models_of(first).start, self._models_of(places[-1]).stop)
+            batches = self._batches(self._lanes[first], np.resize(cells[first].numpy(), found.shape[1]))
             work.append(partial(score, batches, values[mine], self._widths, self._batch, found[mine]))
-        self._share_out(work, lambda finished: None)
+        in_threads(work)
         return torch.from_numpy(found[:, :count])[..., None]
 
     def _models_of(self, place: int) -> slice:
@@ -157,18 +156,6 @@ class Loop:
         batches = self._batches(lane, row_order(lane, epoch, self._batch))
         train(batches, models, rules, done, epoch << STEP_BITS)
 
-    def _share_out(self, work: Sequence[Callable[[], None]], tell: Callable[[int], None]) -> None:
-        """Do the work on as many threads as PyTorch may use, each with matrix products of its own."""
-        with _blas().limit(limits=1, user_api="blas"), ThreadPoolExecutor(self._threads) as pool:
-            futures: list[Future[None]] = [pool.submit(one) for one in work]
-            try:
-                for finished, future in enumerate(as_completed(futures), 1):
-                    future.result()
-                    tell(finished)
-            finally:  # an interrupt must not wait for what has not begun
-                for future in futures:
-                    future.cancel()
-
     def _rules(self, unit: Unit) -> Rules:
         group = unit.optimizer.param_groups[0]
         beta_1, beta_2 = (float(beta) for beta in group["betas"])
@@ -176,11 +163,6 @@ class Loop:
         epsilon = float(group["eps"])
         learning = self._loss, self._delta, self._clip, beta_1, beta_2, epsilon, decay, is_decoupled
         return Rules(self._widths, self._is_weight, self._batch, self._drop.on, *learning)
-
-
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
 
 
 def _together(parts: Sequence[Tensor]) -> Singles:

@@ -21,7 +21,7 @@ from signals.training.frozen import learning, statistics, still
 from signals.training.gradients import clip, penalize, penalty
 from signals.training.optimizers import Unit, needs_closure, runs, shares_steps
 from signals.training.task import Config, Task
-from signals.training.watch import mean_rank_ic, watched_cells
+from signals.training.watch import mean_rank_ic, watched_by
 
 # Values held in one layer while the watched sessions are scored.
 _AT_ONCE = 1 << 22
@@ -241,21 +241,14 @@ class Trainer:
         """Loss and mean rank IC of every model on its watched sessions; None if there are none."""
         if self._watched is None:
             return None
-        valid, label_ranks = self._watched
         self.stack.eval()
-        symbols = self.task.store.symbols
-        outputs = []
-        step = max(1, _AT_ONCE // (len(self._model_steps) * symbols * 64))
-        for cells in torch.split(valid, step, dim=1):  # (lanes, sessions, N)
-            cells = cells.flatten(1)
-            outputs.append(self._outputs(cells.clamp(min=0)))
-        output = torch.cat(outputs, dim=1)  # (M, V*N, O)
-        cells = valid.flatten(1)
-        holds = self._by_model(cells != NONE)
-        label = self._by_model(self.task.store.labels(cells.clamp(min=0)) / self._label_unit)
-        losses = self._compute(output, label, holds.float())
-        score = self._as_sessions(self.task.loss.score(output))  # (M, V, N)
-        ic = mean_rank_ic(score, self._by_model(label_ranks), self._as_sessions(holds))
+        watched = self._watched
+        step = max(1, _AT_ONCE // (len(self._model_steps) * self.task.store.symbols * 64))
+        parts = torch.split(watched.cells, step, dim=1)  # (lanes, sessions, N) each
+        output = torch.cat([self._outputs(cells.flatten(1)) for cells in parts], dim=1)  # (M, V*N, O)
+        label, holds, rank = (self._by_model(one) for one in (watched.label, watched.holds, watched.rank))  # (M, V, N)
+        losses = self._compute(output, label.flatten(1), holds.flatten(1).float())
+        ic = mean_rank_ic(self._as_sessions(self.task.loss.score(output)), rank, holds)
         return [float(one) for one in losses.tolist()], [float(one) for one in ic.tolist()]
 
     def _outputs(self, cells: Tensor) -> Tensor:
@@ -356,7 +349,7 @@ class Trainer:
         repeated = self._training * len(lanes)
         each_l1, each_l2 = [one.l1 for one in repeated], [one.l2 for one in repeated]
         self._l1, self._l2 = (torch.tensor(e, device=device) if any(e) else None for e in (each_l1, each_l2))
-        self._watched = watched_cells(task.store, lanes, device)
+        self._watched = watched_by(task.store, lanes, device)
         self._loop: Loop | None = None
         if suits(task.shape, task.loss, task.options, device):
             penalties = [(one.l1, one.l2) for one in self._training]
@@ -378,7 +371,7 @@ class Trainer:
 
     def _by_model(self, values: Tensor) -> Tensor:
         """Values of the lanes (lanes, ...) as those of the models (M, ...)."""
-        return values.repeat_interleave(len(self.configs), dim=0)
+        return values if len(self.configs) == 1 else values.repeat_interleave(len(self.configs), dim=0)
 
     def _may_record(self) -> bool:
         """Whether a step can be recorded as a CUDA graph: all that it reads, writes and repeats is on the device."""

@@ -4,32 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backtester.cross_section import centred_ranks
 from backtester.engine.compile import kernel
 from signals.training.data import NONE, Lane, Store
+from signals.training.threads import in_threads
+
+Singles = NDArray[np.float32]
 
 
-def watched_cells(store: Store, lanes: Sequence[Lane], device: str) -> tuple[Tensor, Tensor] | None:
-    """The cells that each lane watches and the centred ranks of their labels, 0 where there is none: (lanes, V, N).
+class Watched(NamedTuple):
+    """What the lanes of a stack watch; a lane that watches fewer sessions than another has cells of nothing there."""
 
-    A lane that watches fewer sessions than another has `NONE` there. None: nothing is watched.
-    """
+    cells: Tensor  # (lanes, V, N), 0 where there is nothing
+    holds: Tensor  # (lanes, V, N) where there is something
+    label: Tensor  # (lanes, V, N) in the unit of the lane, 0 where there is nothing
+    rank: Tensor  # (lanes, V, N) centred ranks of the labels, 0 likewise
+
+
+def watched_by(store: Store, lanes: Sequence[Lane], device: str) -> Watched | None:
+    """What the lanes watch, on the device; None: nothing."""
     sessions = max(len(lane.valid) for lane in lanes)
     if not sessions:
         return None
     cells = np.full((len(lanes), sessions, store.symbols), NONE)
     for k, lane in enumerate(lanes):
         cells[k, : len(lane.valid)] = lane.valid
-    there = torch.from_numpy(cells).to(device)
-    label = store.labels(there.clamp(min=0)).double().cpu().numpy()
-    ranks = centred_ranks(np.where(cells == NONE, np.nan, label).reshape(-1, store.symbols))
+    there = torch.from_numpy(cells.clip(min=0)).to(device)
+    holds = torch.from_numpy(cells != NONE).to(device)
+    label = store.labels(there)
+    ranks = centred_ranks(np.where(cells == NONE, np.nan, label.double().cpu().numpy()).reshape(-1, store.symbols))
     filled = torch.from_numpy(np.nan_to_num(ranks).astype(np.float32).reshape(cells.shape))
-    return there, filled.to(device)
+    unit = torch.tensor([lane.unit for lane in lanes], dtype=torch.float32, device=device)
+    return Watched(there, holds, label / unit[:, None, None] * holds, filled.to(device))
 
 
 def mean_rank_ic(score: Tensor, label_rank: Tensor, holds: Tensor) -> Tensor:
@@ -62,13 +77,20 @@ def _on_device(score: Tensor, label_rank: Tensor, holds: Tensor) -> Tensor:
 def _on_cpu(score: Tensor, label_rank: Tensor, holds: Tensor) -> Tensor:
     """The same by NumPy's sort of whole numbers, which is many times as fast as an argsort of floats."""
     values = (score.float() + 0.0).contiguous().numpy()  # -0 becomes 0
+    rank, held = label_rank.contiguous().numpy(), holds.contiguous().numpy()
+    found = np.empty(len(values))
+    edges = np.linspace(0, len(values), 4 * torch.get_num_threads() + 1).astype(int)
+    parts = [slice(first, last) for first, last in pairwise(edges) if first < last]
+    in_threads([partial(_of_some, values[at], rank[at], held[at], found[at]) for at in parts])
+    return torch.from_numpy(found)
+
+
+def _of_some(values: Singles, rank: Singles, held: NDArray[np.bool_], found: NDArray[np.float64]) -> None:
+    """The mean rank IC of some models, written to ``found``."""
     key = np.empty(values.shape, dtype=np.int64)
-    held = holds.contiguous().numpy()
     _write_keys(values.view(np.int32), held, key)  # type: ignore[no-untyped-call]
     key.sort(axis=-1)
-    found = np.empty(len(values))
-    _mean_of_sorted(key, label_rank.contiguous().numpy(), values, held, found)  # type: ignore[no-untyped-call]
-    return torch.from_numpy(found)
+    _mean_of_sorted(key, rank, values, held, found)  # type: ignore[no-untyped-call]
 
 
 @kernel
