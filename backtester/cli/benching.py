@@ -118,6 +118,7 @@ def make_bench(
             panel,
             found,
             placebos=bench.section.placebos,
+            by_epoch=bench.section.by_epoch,
             cache=score_cache.default_folder() if keeps else None,
             checkpoints=base.checkpoints if signal is not None else score_cache.default_checkpoints(),
             progress=progress,

@@ -24,6 +24,7 @@ from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book
 from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
 from backtester.research.bootstrap import Paired, paired_mean
+from backtester.research.epochs import epochs_mattered, ic_by_epoch
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
@@ -51,8 +52,8 @@ def bench_facts(
         (`backtester.research.pairs`); ``overfitting`` (`Overfitting`, over the variants), None with fewer than two;
         ``reality``, a row for everything that the variants are held against (``against``, White's ``p``, Hansen's
         ``lower``, ``consistent`` and ``upper``, the ``best`` by mean gain, that gain ``a_year``, and how many
-        ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``winner``, the name
-        of the first.
+        ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``mattered_epochs``
+        (`epochs_mattered`) or None; ``winner``, the name of the first.
     """
     tell = progress or (lambda what, done, total: None)
     daily = _daily_ics(runs)
@@ -90,6 +91,9 @@ def bench_facts(
         "overfitting": _overfitting(np.column_stack([_joint(entry) for entry in variants])),
         "reality": plain(_reality(runs)),
         "mattered": _mattered(variants, daily),
+        "mattered_epochs": epochs_mattered(
+            variants, {entry.variant.name: _of_scores(entry.variant.options) for entry in variants}, runs.start
+        ),
     }
 
 
@@ -105,7 +109,8 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
 
     Returns:
         ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
-        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover``
+        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None; its ``by_epoch`` is
+        that of `ic_by_epoch`), ``turnover``
         (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
         ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each, their
         ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None.
@@ -152,6 +157,7 @@ def _entry(runs: Runs, entry: Entry) -> dict[str, Any]:
             source=variant.name,
             predicts=None if variant.signal is None else variant.signal.predicts,
         )
+        told["signal"]["by_epoch"] = ic_by_epoch(entry, runs.start)
     return told
 
 

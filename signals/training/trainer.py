@@ -52,6 +52,7 @@ class Task(NamedTuple):
     loss: Loss
     device: str
     start: dict[str, Tensor] | None = None  # (M, ...) weights to begin with; None: new ones
+    trail: bool = False  # whether what was best after each epoch is kept
 
     @property
     def epochs(self) -> list[int]:
@@ -88,7 +89,7 @@ class Trainer:
         if self.task.start is not None:
             put(self.stack, range(self.stack.count), self.task.start)
         epochs = self.task.epochs * len(self.task.lanes)
-        self.best = Best(self.stack.count, self.stack.state(), self.task.options, epochs)
+        self.best = Best(self.stack.count, self.stack.state(), self.task.options, epochs, self.task.trail)
 
     def go_on(
         self, lanes: list[int], configs: list[int], epoch: int, steps: int, groups: list[list[int]] | None = None
