@@ -350,11 +350,12 @@ def _folders(names: list[str]) -> dict[str, str]:
 
 
 def _hash(bench: MadeBench) -> str:
-    """What tells a bench from another: the records of its runs, and what failed."""
+    """What tells a bench from another: the records of its runs, what failed, and what was asked for beside."""
     runs = [(e.variant.name, e.result.content_hash, e.result.record_hash) for e in bench.runs.good if e.result]
     failed = [(one["name"], one["error"]) for one in bench.facts["entries"] if one["error"]]
     placebos = [len(e.placebos) for e in bench.runs.good]
-    return hashlib.sha256(json.dumps([runs, failed, placebos]).encode()).hexdigest()
+    epochs = [0 if e.scores is None else len(e.scores.by_epoch) for e in bench.runs.good]
+    return hashlib.sha256(json.dumps([runs, failed, placebos, epochs]).encode()).hexdigest()
 
 
 def _holds(out: Path, hashes: str) -> bool:

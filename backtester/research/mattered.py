@@ -223,7 +223,9 @@ def _fitted(design: Floats, daily: Floats, lags: int) -> _Fit:
     bread = np.asarray(result.normalized_cov_params, dtype=np.float64) / sessions
     # As for a mean of T sessions, of which one value is used up.
     covariance = bread @ summed(left.T @ design, lags) @ bread * (sessions / (sessions - 1.0))
-    return _Fit(effects, covariance, 1.0 - rest / total if varies else math.nan, math.sqrt(float(np.square(daily).mean())))
+    return _Fit(
+        effects, covariance, 1.0 - rest / total if varies else math.nan, math.sqrt(float(np.square(daily).mean()))
+    )
 
 
 def _nothing(count: int) -> _Fit:
