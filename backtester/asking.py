@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -113,6 +113,42 @@ def predicted(signal: Signal, panel: Panel, rows: Rows) -> Prediction:
         scores,
         {name: _checked(own, seen, rows, where, f" of member {name!r}") for name, own in given.members.items()},
     )
+
+
+def predicted_epochs(signal: Signal, panel: Panel, rows: Rows, said: Floats) -> Iterator[Floats]:
+    """The scores of a fitted signal for some rows after 1, 2, ... epochs, checked: each (R, N) float64.
+
+    Args:
+        signal: fitted.
+        panel: the market.
+        rows: to score.
+        said: (R, N) what `predicted` says of them, which the last epoch has to say again.
+
+    Raises:
+        SignalError: ``predict_epochs`` raised, returned what is no score, or ends with other scores than ``said``.
+    """
+    seen = panel.head(int(rows[-1]))
+    where = f"{type(signal).__name__}.predict_epochs on {_span(seen, rows)}"
+    given = _call(lambda: iter(signal.predict_epochs(seen, rows)), where, [seen], "row asked for")
+    end = object()
+    last, epoch = None, 0
+    while True:
+        one: Any = _call(lambda: next(given, end), where, [seen], "row asked for")
+        if one is end:
+            break
+        epoch += 1
+        last = _checked(one, seen, rows, where, f" after epoch {epoch}")
+        yield last
+    if last is None:
+        return
+    for k, row in enumerate(rows):
+        i = _first_difference(said[k], last[k])
+        if i is not None:
+            raise SignalError(
+                f"{where}: {panel.dates[row]}, {panel.symbols[i]!r}: the score after the last epoch, {epoch}, is "
+                f"{last[k, i]}, and predict says {said[k, i]}. They have to be the same: override both, or return () "
+                "from predict_epochs."
+            )
 
 
 def _checked(given: Any, panel: Panel, rows: Rows, where: str, whose: str) -> Floats:

@@ -137,8 +137,14 @@ def key_of(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Panel) -> Scores | None:
-    """The scores cached for these ingredients, by the sessions and symbols of the panel; None if there are none."""
+def load_cached(
+    folder: str | os.PathLike[str], parts: dict[str, Any], panel: Panel, *, by_epoch: bool = False
+) -> Scores | None:
+    """The scores cached for these ingredients, by the sessions and symbols of the panel; None if there are none.
+
+    With ``by_epoch``, those that were not asked for by epoch when they were made count as not there; without it, what
+    there is by epoch is left out.
+    """
     entry = Path(folder) / key_of(parts)
     if not entry.exists():
         return None
@@ -146,18 +152,22 @@ def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Pa
         notes = json.loads((entry / _NOTES).read_text(encoding="utf-8"))
         if key_of(notes["ingredients"]) != entry.name:
             raise ValueError(f"{_NOTES} tells of other scores")
+        if by_epoch and not notes.get("by_epoch", False):
+            return None
         if sha256_of(entry / _SCORES) != notes["sha256"]:
             raise ValueError(f"{_SCORES} is not the file that was written")
         found = Scores.from_parquet(entry / _SCORES)
+        epochs = found.by_epoch[: len(found.by_epoch) if by_epoch else 0]
         scores = Scores(
-            _on_panel(found.values, found, panel),
+            _on_panel(found.values, found, panel, panel.shape[1]),
             panel.dates,
             panel.symbols,
             found.folds,
             {key: value for key, value in found.origin.items() if key != "file"},
             from_cache=True,
-            members={name: _on_panel(own, found, panel) for name, own in found.members.items()},
+            members={name: _on_panel(own, found, panel, panel.shape[1]) for name, own in found.members.items()},
             learning=found.learning,
+            by_epoch=_on_panel(epochs.T, found, panel, len(epochs)).T,
         )
         if _hashes(scores) != notes["values"]:
             raise ValueError(f"{_SCORES} holds other scores")
@@ -167,13 +177,16 @@ def load_cached(folder: str | os.PathLike[str], parts: dict[str, Any], panel: Pa
     return scores
 
 
-def save_cached(folder: str | os.PathLike[str], parts: dict[str, Any], scores: Scores) -> None:
-    """Write scores to the cache; where that is impossible, warn."""
+def save_cached(
+    folder: str | os.PathLike[str], parts: dict[str, Any], scores: Scores, *, by_epoch: bool = False
+) -> None:
+    """Write scores to the cache, and whether they were asked for by epoch; where that is impossible, warn."""
     entry = Path(folder) / key_of(parts)
     try:
         with written_whole(entry, replace=True) as fresh:
             scores.to_parquet(fresh / _SCORES)
-            notes = {"ingredients": parts, "sha256": sha256_of(fresh / _SCORES), "values": _hashes(scores)}
+            hashes = {"sha256": sha256_of(fresh / _SCORES), "values": _hashes(scores)}
+            notes = {"ingredients": parts, "by_epoch": by_epoch, **hashes}
             (fresh / _NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
     except OSError as error:
         warnings.warn(f"The scores cannot be cached in {entry}: {error}.", stacklevel=3)
@@ -196,15 +209,15 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _on_panel(values: Any, scores: Scores, panel: Panel) -> Any:
+def _on_panel(values: Any, scores: Scores, panel: Panel, columns: int) -> Any:
     """Values by the dates of scores as values by the panel's sessions, NaN elsewhere; ValueError for other sessions."""
     if not len(scores.dates):  # a signal without any opinion
-        return np.full(panel.shape, np.nan)
+        return np.full((panel.shape[0], columns), np.nan)
     if scores.symbols != panel.symbols:
         raise ValueError("other symbols")
     rows = np.searchsorted(panel.dates, scores.dates)
     if (rows >= len(panel.dates)).any() or not np.array_equal(panel.dates[rows], scores.dates):
         raise ValueError("other sessions")
-    placed = np.full(panel.shape, np.nan)
+    placed = np.full((panel.shape[0], columns), np.nan)
     placed[rows] = values
     return placed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -63,6 +64,8 @@ class Scores:
             read-only like `values`. Empty: there are none. No part of the hash: a run depends on `values` alone.
         learning: how it was learnt, in order: a row a fold, model and epoch with the keys ``fold``, ``model``,
             ``epoch``, ``train_loss``, ``valid_loss``, ``valid_ic`` (None: not known) and ``note``.
+        by_epoch: (E, T) float64, read-only: the rank IC of every session that the scores would have had after 1, 2, ...
+            E epochs of training (`backtester.epochs`); NaN is unknown. (0, T): not asked for, or there are no epochs.
     """
 
     values: Floats
@@ -73,12 +76,14 @@ class Scores:
     from_cache: bool = False
     members: Mapping[str, Floats] = field(default_factory=dict)
     learning: tuple[Mapping[str, Any], ...] = ()
+    by_epoch: Floats = field(default_factory=lambda: np.empty((0, 0)))
 
     def __post_init__(self) -> None:
         """Freeze the arrays; raise DataError if the parts do not fit together."""
         values = _frozen(self.values)
         members = {name: _frozen(own) for name, own in self.members.items()}
         dates = np.asarray(self.dates).astype("datetime64[D]")
+        by_epoch = _frozen(self.by_epoch if len(self.by_epoch) else np.empty((0, len(dates))))
         if values.shape != (len(dates), len(self.symbols)):
             raise DataError(f"scores have shape {values.shape} for {len(dates)} dates and {len(self.symbols)} symbols.")
         for name, own in members.items():
@@ -88,6 +93,8 @@ class Scores:
             if set(row) != set(LEARNING):
                 keys = ", ".join(LEARNING)
                 raise DataError(f"scores have a row of learning curves with {', '.join(row)}; it must have {keys}.")
+        if by_epoch.ndim != 2 or by_epoch.shape[1] != len(dates):
+            raise DataError(f"what scores have by epoch has shape {by_epoch.shape}; give (E, {len(dates)}).")
         if (np.diff(dates) <= np.timedelta64(0, "D")).any():
             raise DataError("scores have dates that do not increase; give each session one row, in order.")
         object.__setattr__(self, "values", values)
@@ -95,6 +102,7 @@ class Scores:
         object.__setattr__(self, "symbols", tuple(self.symbols))
         object.__setattr__(self, "members", MappingProxyType(members))
         object.__setattr__(self, "learning", tuple(self.learning))
+        object.__setattr__(self, "by_epoch", by_epoch)
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields alone, in forms that can be pickled."""
@@ -103,7 +111,7 @@ class Scores:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Freeze the arrays again, which lose their flag when pickled."""
-        for array in (state["values"], *state["members"].values()):
+        for array in (state["values"], state["by_epoch"], *state["members"].values()):
             array.flags.writeable = False
         self.__dict__.update(state, members=MappingProxyType(state["members"]))
 
@@ -161,13 +169,14 @@ class Scores:
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write a long file ``date, symbol, score``: all symbols of every session with a score, whole or not at all.
 
-        Members stand in further columns, ``member`` and their name. Folds, origin, the names of the members and the
-        learning curves are kept in the file's own notes.
+        Members stand in further columns, ``member`` and their name. Folds, origin, the names of the members, the
+        learning curves and what there is by epoch are kept in the file's own notes.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        known = [np.isfinite(own).any(axis=1) for own in (self.values, *self.members.values())]
+        sheets = (self.values, *self.members.values(), self.by_epoch.T)
+        known = [np.isfinite(own).any(axis=1) for own in sheets]
         scored = np.flatnonzero(np.any(known, axis=0))
         codes = pa.array(np.tile(np.arange(len(self.symbols), dtype=np.int32), len(scored)))
         symbols = pa.DictionaryArray.from_arrays(codes, pa.array(self.symbols, pa.string()))
@@ -185,6 +194,7 @@ class Scores:
                 "origin": dict(self.origin),
                 "members": list(self.members),
                 "learning": learning_columns(self.learning),
+                "by_epoch": _plain(self.by_epoch[:, scored]),
             }
         )
         target = Path(path)
@@ -201,7 +211,7 @@ class Scores:
         """Read a long file with the columns ``date``, ``symbol`` and ``score``; a pair that is not there is NaN.
 
         Dates and symbols are those of the file. `bt.run` fits them to its panel and refuses what that does not have. Of
-        a file that `to_parquet` wrote, members, folds and learning curves are read too.
+        a file that `to_parquet` wrote, members, folds, learning curves and ICs by epoch are read too.
 
         Raises:
             DataError: the file cannot be read, misses a column, or holds a pair twice.
@@ -216,6 +226,7 @@ class Scores:
             {**note.get("origin", {}), "file": {"name": file.name, "sha256": sha256}},
             members={name: own.to_numpy(np.float64) for name, own in members.items()},
             learning=learning_rows(note.get("learning", {})),
+            by_epoch=np.array(note.get("by_epoch", ()), dtype=np.float64),  # None becomes NaN
         )
 
 
@@ -237,6 +248,11 @@ def learning_rows(columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any],
     """Learning curves from their columns; none from none."""
     found = zip(*(columns[key] for key in LEARNING), strict=True) if columns else ()
     return tuple(dict(zip(LEARNING, row, strict=True)) for row in found)
+
+
+def _plain(values: Floats) -> list[list[float | None]]:
+    """A table as plain JSON data; NaN is None."""
+    return [[value if math.isfinite(value) else None for value in row] for row in values.tolist()]
 
 
 def _frozen(given: Any) -> Floats:

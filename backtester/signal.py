@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ class FitWork(NamedTuple):
     # Where jobs are of several signals: takes one that could not be learnt, while the others go on. It is then handed
     # over again, alone, and says why.
     failed: Callable[[Signal], None] | None = None
+    by_epoch: bool = False  # whether `Signal.predict_epochs` will be asked; it changes nothing of what is learnt
 
 
 class Prediction(NamedTuple):
@@ -131,6 +132,23 @@ class Signal:
         """
         raise NotImplementedError(f"{type(self).__name__} has no predict(self, panel, rows).")
 
+    def predict_epochs(self, panel: Panel, rows: Rows) -> Iterable[Floats]:
+        """What `predict` would say of ``rows`` had the training been limited to 1, 2, ... E epochs; by default nothing.
+
+        Asked for test rows alone, after `predict`, where the fit was told so by `FitWork.by_epoch`; never of a signal
+        that `continues`, since a fold would have begun with something else. What a subclass of a signal that has this
+        says in its own ``predict``, it has to say here too, or to give nothing.
+
+        Args:
+            panel: physically ends with row ``rows[-1]``.
+            rows: as in `predict`; each depends on rows up to it alone.
+
+        Returns:
+            (R, N) scores after each epoch, in order; the last are those that `predict` gives. Every fold has equally
+            many: after a training has stopped, what it kept.
+        """
+        return ()
+
     def learning(self) -> Sequence[Mapping[str, Any]]:
         """The learning curves of a fitted signal: a row an epoch and model, as plain data, in the order it was learnt.
 
@@ -188,6 +206,11 @@ def learns(signal: Signal) -> bool:
 def fits_together(signal: Signal) -> bool:
     """Whether the signal has its own ``fit_folds``."""
     return type(signal).fit_folds is not Signal.fit_folds
+
+
+def tells_epochs(signal: Signal) -> bool:
+    """Whether the signal can be asked for its scores by epoch."""
+    return type(signal).predict_epochs is not Signal.predict_epochs and not signal.continues
 
 
 def share(progress: Progress | None, part: int, parts: int) -> Progress | None:

@@ -6,12 +6,14 @@ import copy
 import os
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from backtester.asking import check_rows_alone, fitted, learnt, predicted
+from backtester.epochs import EpochICs
 from backtester.errors import ConfigError, DataError
 from backtester.folds import Fold, Folds
 from backtester.labels import Floats, Rows, check_whole
@@ -123,6 +125,7 @@ def score_folds(
     fits: Fits,
     progress: Progress | None = None,
     on_fit: Callable[[Fold, Signal], None] | None = None,
+    by_epoch: bool = False,
 ) -> Scores:
     """Ask the copies of a walk's signal for the test rows of their folds.
 
@@ -132,6 +135,7 @@ def score_folds(
         fits: the fitted copies, in the order of the folds.
         progress: called as in `walk_forward`.
         on_fit: likewise.
+        by_epoch: whether they are asked for their scores by epoch too, and were fitted so.
 
     Raises:
         SignalError: as in `walk_forward`.
@@ -140,6 +144,7 @@ def score_folds(
     done, tell = 0, progress or (lambda what, done, total: None)
     asked: set[str] = set()
     learning: list[dict[str, Any]] = []
+    epochs = EpochICs(panel, walk.signal) if by_epoch else None
     for number, own, fills in fits:
         fold = walk.plan[number - 1]
         asked |= fills
@@ -150,7 +155,10 @@ def score_folds(
         step = walk.batch or len(fold.test)
         for first in range(0, len(fold.test), step):
             rows = fold.test[first : first + step]
-            sheet.write(rows, predicted(own, panel, rows))
+            said = predicted(own, panel, rows)
+            sheet.write(rows, said)
+            if epochs is not None:
+                epochs.ask(own, rows, said.scores)
             done += len(rows)
             tell("scoring", done, walk.total)
         if step > 1:
@@ -158,7 +166,8 @@ def score_folds(
     origin = {**walk.origin, "label_fills": sorted(asked)}
     spans = tuple(FoldDates.of(fold, panel.dates) for fold in walk.plan)
     values, members = sheet.frozen()
-    return Scores(values, panel.dates, panel.symbols, spans, origin, members=members, learning=tuple(learning))
+    scores = Scores(values, panel.dates, panel.symbols, spans, origin, members=members, learning=tuple(learning))
+    return scores if epochs is None else replace(scores, by_epoch=epochs.table)
 
 
 def work_for(

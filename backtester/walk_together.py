@@ -18,7 +18,7 @@ from backtester.market.panel import Panel
 from backtester.plain import plain
 from backtester.score_cache import ingredients, key_of, load_cached, save_cached
 from backtester.scores import Scores
-from backtester.signal import FitWork, Progress, Signal, check_signal, fits_together, share
+from backtester.signal import FitWork, Progress, Signal, check_signal, fits_together, share, tells_epochs
 from backtester.walk import Fits, Walk, begin_walk, fit_each, score_folds, told_ingredients, work_for
 
 Answers = dict[str, Scores | BacktesterError]
@@ -44,6 +44,11 @@ class _Call(NamedTuple):
     failed: Callable[[str, BacktesterError], None] | None
     answers: Answers
     rows: _Count
+    by_epoch: bool
+
+    def asks(self, one: _One) -> bool:
+        """Whether a signal is asked for its scores by epoch."""
+        return self.by_epoch and tells_epochs(one.walk.signal)
 
     def answer(self, one: _One, found: Scores | BacktesterError) -> None:
         """Note the scores of a signal, or why there are none, under all its names."""
@@ -78,6 +83,7 @@ def walk_forward_together(
     checkpoints: str | os.PathLike[str] | None = None,
     every_epoch: bool = False,
     failed: Callable[[str, BacktesterError], None] | None = None,
+    by_epoch: bool = False,
 ) -> dict[str, Scores | BacktesterError]:
     """The scores that `walk_forward` gives each signal, with signals that can be trained in one call trained in one.
 
@@ -102,6 +108,8 @@ def walk_forward_together(
             it, named by all that the scores of all of them depend on: the same call again goes on with it.
         every_epoch: whether a checkpoint of every epoch is kept; needs `checkpoints`.
         failed: called with the name and the error of a signal as soon as it has failed.
+        by_epoch: whether `Scores.by_epoch` is asked for, of signals that can tell it (`Signal.predict_epochs`). Cached
+            scores and checkpoints that were kept without it then count as not there; those with it serve both.
 
     Returns:
         For each name, in the order given, its scores or the error that `walk_forward` would raise.
@@ -112,7 +120,7 @@ def walk_forward_together(
     if batch is not None:
         check_whole("batch", batch)
     work_for(None, checkpoints, every_epoch, None, None)  # what is wrong with these is no signal's fault
-    call = _Call(panel, cache, checkpoints, every_epoch, progress, failed, {}, _Count(progress))
+    call = _Call(panel, cache, checkpoints, every_epoch, progress, failed, {}, _Count(progress), by_epoch)
     groups: dict[str, list[_One]] = {}
     for one in _planned(call, signals, folds, batch, seed):
         groups.setdefault(one.group or f"alone {one.names[0]}", []).append(one)
@@ -186,7 +194,9 @@ def _told(signal: Signal, error: Exception) -> SignalError:
 
 def _read(call: _Call, one: _One) -> bool:
     """Whether the scores of a signal were in the cache."""
-    found = None if call.cache is None or one.kept is None else load_cached(call.cache, one.kept, call.panel)
+    if call.cache is None or one.kept is None:
+        return False
+    found = load_cached(call.cache, one.kept, call.panel, by_epoch=call.asks(one))
     if found is not None:
         call.answer(one, found)
     return found is not None
@@ -227,6 +237,7 @@ def _work(call: _Call, group: Sequence[_One], progress: Progress | None) -> FitW
     parts = [one.kept for one in group]
     kept = None if any(one is None for one in parts) else parts[0]
     work = work_for(kept, call.checkpoints, call.every_epoch, None, progress)
+    work = work._replace(by_epoch=any(call.asks(one) for one in group))
     if len(group) == 1 or call.checkpoints is None or kept is None:
         return work
     keys = sorted(key_of(one) for one in parts if one is not None)
@@ -236,11 +247,11 @@ def _work(call: _Call, group: Sequence[_One], progress: Progress | None) -> FitW
 def _score(call: _Call, one: _One, fits: Fits) -> None:
     """Fit and score a signal, and keep its scores."""
     try:
-        scores = score_folds(call.panel, one.walk, fits, call.rows.tell)
+        scores = score_folds(call.panel, one.walk, fits, call.rows.tell, by_epoch=call.asks(one))
     except BacktesterError as error:
         call.answer(one, error)
     else:
         if call.cache is not None and one.kept is not None:
-            save_cached(call.cache, one.kept, scores)
+            save_cached(call.cache, one.kept, scores, by_epoch=call.asks(one))
         call.answer(one, scores)
     call.rows.before += one.walk.total

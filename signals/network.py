@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -204,6 +204,18 @@ class Network(bt.Signal):
             raise bt.ConfigError("it has not been fitted: give it folds.")
         members = self.ask(self._fitted, panel, rows)
         return bt.Prediction(mean_of(members, (len(rows), panel.shape[1])), members if self.seeds > 1 else {})
+
+    def predict_epochs(self, panel: bt.Panel, rows: Rows) -> Iterator[Floats]:
+        """The scores after 1, 2, ... ``epochs`` epochs, by the weights that were best until then; each seed's mean."""
+        from signals.training.ask import scores_by_epoch
+        from signals.training.device import resolved
+
+        fitted, precision = self._fitted, self.training.precision
+        if fitted is None or fitted.trail is None or type(self).predict is not Network.predict:
+            return
+        about = self._inputs(), self._loss(), resolved(self.device), precision
+        for members in scores_by_epoch(fitted, self.training.epochs, *about, panel, rows):
+            yield mean_of(members, (len(rows), panel.shape[1]))
 
     def trains_with(self) -> Any:
         """What is prepared for a training; None where a fold begins with weights that are there."""

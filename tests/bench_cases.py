@@ -106,12 +106,43 @@ def entry(name: str, sharpe: float, *, baseline: bool = False, sessions: int = 6
         "dsr": 0.61,
     }
     if not baseline:
+        found["signal"] = {**found["signal"], "by_epoch": by_epoch(sharpe)}
         alone = {f"seed {k}": sharpe + k - 1.0 for k in range(3)}
         found["seeds"] = {"sharpe": alone, "mean": sharpe, "std": 1.0, "low": sharpe - 1.0, "high": sharpe + 1.0}
         # From -5 to -0.05 in steps of 0.05: the 5th percentile is -4.7525, the 95th -0.2975.
         found["placebo"] = {"count": 100, "sharpe": [-0.05 * k for k in range(100, 0, -1)], "mean": -2.5, "p": 0.0099}
         found["robust"] = robust(sharpe, name if "<" in name else "Energy")
     return found | more
+
+
+def by_epoch(top: float, count: int = 4) -> list[dict[str, Any]]:
+    """As `ic_by_epoch`: from 0.001 in the first epoch by steps of a hundredth of ``top``."""
+    means = [0.001 + 0.01 * top * k for k in range(count)]
+    return [
+        {"epoch": k, "mean": at, "error": 0.005, "low": at - 0.01, "high": at + 0.01} for k, at in enumerate(means, 1)
+    ]
+
+
+def mattered_epochs(names: list[str], left_out: list[str] | None = None) -> dict[str, Any]:
+    """As `epochs_mattered`: epochs 3 and 4 differ from the first, whose values are those of `mattered`'s base."""
+
+    def effect(option: str, value: str, at: float) -> dict[str, Any]:
+        numbers = {"effect": at, "error": 0.001, "low": at - 0.002, "high": at + 0.002, "p": 0.01, "count": 998}
+        return {"option": option, "value": value, **numbers}
+
+    steps = [effect("epoch", str(k), 0.0015 * (k - 1)) for k in (2, 3, 4)]
+    return {
+        "effects": [effect("signal.hidden", "[64]", 0.1), *steps],
+        "joint": [{"option": "epoch", "base": "1", "f": 5.5, "p": 0.004, "effects": 3}],
+        "base": effect("", "", 0.02),
+        "r_squared": 0.001,
+        "aliased": [],
+        "lags": 21,
+        "sessions": 249,
+        "variants": 4 * len(names),
+        "of": names,
+        "left_out": left_out or [],
+    }
 
 
 def failed(name: str, error: str) -> dict[str, Any]:
@@ -170,6 +201,7 @@ def bench_facts(names: list[str] | None = None, sessions: int = 60, **more: Any)
             *({"against": name, **tests, "consistent": 0.004} for name in BASELINES),
         ],
         "mattered": mattered(),
+        "mattered_epochs": mattered_epochs(names),
         "combinatorial": {"groups": 6, "test_groups": 2, "purge": None, "embargo": 5},
         "dataset": "data/here",
         "trials": {
@@ -211,6 +243,9 @@ def hostile_facts() -> dict[str, Any]:
     """A bench in which everything that has a name has one with HTML in it."""
     names = [HOSTILE, f"</script>{HOSTILE}", "<img src=x onerror=alert(1)>", "<b>bold</b>", "\"'&amp;"]
     facts = bench_facts(names, name=HOSTILE, dataset=HOSTILE, mattered=mattered(HOSTILE))
+    facts["mattered_epochs"] = mattered_epochs([HOSTILE], [HOSTILE])
+    facts["mattered_epochs"]["effects"][2]["value"] = HOSTILE
+    facts["mattered_epochs"]["joint"][0]["base"] = HOSTILE
     facts["entries"][-1] = failed(f"{HOSTILE} too", HOSTILE)
     facts["entries"][-1]["options"] = {HOSTILE: {HOSTILE: [HOSTILE]}}
     facts["reality"][0]["against"] = HOSTILE
@@ -241,9 +276,15 @@ def cut_facts() -> dict[str, dict[str, Any]]:
     entries = whole["entries"]
     found = {
         "only one": {**alone, "mattered": None},
-        "no scores": {**whole, "mattered": None, "entries": _without(entries, "signal", "seeds", "placebo")},
+        "no scores": {
+            **whole,
+            "mattered": None,
+            "mattered_epochs": None,
+            "entries": _without(entries, "signal", "seeds", "placebo"),
+        },
         "no variant": {**whole, "entries": entries[-5:], "winner": None, "pairs": []},
         "no baseline": {**whole, "entries": entries[:5], "reality": whole["reality"][:1]},
+        "no epochs": {**whole, "mattered_epochs": None, "entries": [_without_epochs(one) for one in entries]},
         "no curve": {**whole, "entries": _without(entries, "curve", "robust", "options")},
         "hollow": {**hollow(whole), "terms": whole["terms"]},
         "hollow terms": {**whole, "terms": {"settings": None, "cash": None, "flattered_by": None, "leaves_out": None}},
@@ -251,7 +292,7 @@ def cut_facts() -> dict[str, dict[str, Any]]:
         "None": dict.fromkeys(whole),
     }
     parts = ("market", "window", "level", "pairs", "overfitting", "reality", "trials", "terms", "dataset")
-    for key in (*parts, "combinatorial"):
+    for key in (*parts, "mattered_epochs", "combinatorial"):
         found[f"without {key}"] = {name: one for name, one in whole.items() if name != key}
         found[f"None for {key}"] = {**whole, key: None}
     return found
@@ -259,3 +300,7 @@ def cut_facts() -> dict[str, dict[str, Any]]:
 
 def _without(entries: list[dict[str, Any]], *keys: str) -> list[dict[str, Any]]:
     return [{**one, **dict.fromkeys(keys)} for one in entries]
+
+
+def _without_epochs(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "signal": entry["signal"] and {**entry["signal"], "by_epoch": None}}

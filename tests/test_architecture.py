@@ -23,6 +23,7 @@ FLOORS = [
             *("backtester.strategy", "backtester.submission", "backtester.metrics", "backtester.cross_section"),
             *("backtester.signal", "backtester.asking", "backtester.folds", "backtester.labels"),
             *("backtester.walk", "backtester.walk_together", "backtester.live", "backtester.combinatorial"),
+            "backtester.epochs",
             "backtester.holding",
             *("backtester.scores", "backtester.score_cache", "backtester.plain", "backtester.sources"),
         ]

@@ -19,7 +19,7 @@ from backtester.report.page.bench import paths, robust, said, tables
 from backtester.report.page.bench.entries import Entries
 from backtester.report.page.bench.glossary import GLOSSARY
 
-SECTIONS = ["overview", "leaderboard", "luck", "pairs", "signal", "mattered", "robust", "paths"]
+SECTIONS = ["overview", "leaderboard", "luck", "pairs", "signal", "mattered", "epochs", "robust", "paths"]
 SECTIONS += ["learning", "settings", "words"]
 
 
@@ -78,7 +78,8 @@ def test_the_order_of_the_sections(page):
     assert keys == [one.key for one in bench_charts(cases.bench_facts())]
     assert keys == [
         *("equity", "sharpe", "logits", "pairs", "ic_all", "ic_years", "ic_sectors", "quantiles"),
-        *("quantiles_cumulative", "mattered", "again", "capital", "left_out", "paths", "learning_all"),
+        *("quantiles_cumulative", "mattered", "ic_epochs", "mattered_epochs", "again", "capital", "left_out", "paths"),
+        "learning_all",
     ]
     ids = [given["id"] for _, given in found if "id" in given]
     assert len(ids) == len(set(ids))

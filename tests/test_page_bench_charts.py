@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from backtester.report.page import bench_charts, charts, document, png
-from backtester.report.page.bench import compared, luck, paths, robust, signal
+from backtester.report.page.bench import compared, epochs, luck, paths, robust, signal
 from backtester.report.page.bench.entries import DRAWN, Entries
 
 CSS = document._file("page.css")
@@ -137,6 +137,53 @@ def test_effects_with_intervals():
     facts = cases.bench_facts()
     facts["mattered"]["effects"] = facts["mattered"]["effects"][1:]
     assert "No effect differs from 0" in luck.mattered_chart(facts).said
+
+
+def test_the_ic_after_every_epoch():
+    facts = cases.bench_facts(["a", "b"])
+    chart = epochs.ic_chart(Entries(facts))
+    low, high, winner, other = chart.figure["data"]
+    # 0.01 times the Sharpe ratios, 1.4 and 1.0, an epoch; a band of 0.01 on both sides of the winner's alone.
+    assert winner["y"] == pytest.approx([0.001, 0.015, 0.029, 0.043])
+    assert other["y"] == pytest.approx([0.001, 0.011, 0.021, 0.031])
+    assert low["y"] == pytest.approx([-0.009, 0.005, 0.019, 0.033])
+    assert high["y"] == pytest.approx([0.011, 0.025, 0.039, 0.053])
+    assert winner["x"] == other["x"] == [1, 2, 3, 4]
+    assert (high["fill"], low["showlegend"], high["showlegend"]) == ("tonexty", False, False)
+    assert "1. a: 0.0010 after epoch 1, 0.0430 after epoch 4." in chart.said
+    facts["entries"][0]["signal"]["by_epoch"][0] |= dict.fromkeys(("mean", "low", "high"))
+    assert "0.0150 after epoch 2" in epochs.ic_chart(Entries(facts)).said
+    facts["entries"][0]["signal"]["by_epoch"] = None  # the winner has none: no band
+    assert len(epochs.ic_chart(Entries(facts)).figure["data"]) == 1
+    many = epochs.ic_chart(Entries(cases.large_facts()))
+    assert sum(one["showlegend"] for one in many.figure["data"]) == DRAWN
+    assert "Grey: 52 variants below the first 8." in many.note
+
+
+def test_what_each_epoch_adds():
+    facts = cases.bench_facts(["a", "b"], mattered_epochs=cases.mattered_epochs(["a", "b"], ["c", "d"]))
+    chart = epochs.effects_chart(facts)
+    (trace,) = chart.figure["data"]
+    assert (trace["x"], trace["y"]) == ([2.0, 3.0, 4.0], [0.0015, 0.003, 0.0045])  # no other option's
+    assert trace["error_y"]["array"] == pytest.approx([0.002] * 3)
+    assert "Differs from epoch 1 at 95 %: 2 epochs of 3, the first 3." in chart.said
+    assert chart.note == (
+        "Against epoch 1, other options being equal; over 2 variants. "
+        "Left out, with other options or another number of epochs: c and d."
+    )
+    assert "all together: F 5.50, p 0.0040" in str(epochs.joint_said(facts))
+    facts["mattered_epochs"]["joint"][0] |= {"f": None, "p": None}
+    assert epochs.joint_said(facts) == []
+    for one in facts["mattered_epochs"]["effects"]:
+        one["low"] = -1.0
+    assert "No epoch differs from epoch 1" in epochs.effects_chart(facts).said
+
+
+def test_without_epochs_there_is_no_such_part():
+    facts = cases.cut_facts()["no epochs"]
+    assert epochs.section(facts, Entries(facts)).parts == ()
+    facts = cases.bench_facts()
+    assert "counts as one more variant tried" in str(epochs.section(facts, Entries(facts)).parts[0])
 
 
 def test_ic_of_all_by_horizon():

@@ -119,6 +119,7 @@ def make_bench(
             panel,
             found,
             placebos=bench.section.placebos,
+            by_epoch=bench.section.by_epoch,
             cache=cache,
             checkpoints=base.checkpoints if signal is not None else score_cache.default_checkpoints(),
             progress=progress,
@@ -361,11 +362,12 @@ def _folders(names: list[str]) -> dict[str, str]:
 
 
 def _hash(bench: MadeBench) -> str:
-    """What tells a bench from another: the records of its runs, what failed, and the paths if there are any."""
+    """What tells a bench from another: the records of its runs, what failed, and what was asked for beside."""
     runs = [(e.variant.name, e.result.content_hash, e.result.record_hash) for e in bench.runs.good if e.result]
     failed = [(one["name"], one["error"]) for one in bench.facts["entries"] if one["error"]]
     placebos = [len(e.placebos) for e in bench.runs.good]
-    told: list[Any] = [runs, failed, placebos]
+    epochs = [0 if e.scores is None else len(e.scores.by_epoch) for e in bench.runs.good]
+    told: list[Any] = [runs, failed, placebos, epochs]
     if bench.facts["combinatorial"] is not None:
         told += [bench.facts["combinatorial"], [one["paths"] for one in bench.facts["entries"]]]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

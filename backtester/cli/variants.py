@@ -34,6 +34,7 @@ class BenchSection(Section):
 
     name: str | None = Field(default=None, pattern=r"^\w[\w .-]*$")
     placebos: int = Field(default=_LEAST, ge=_LEAST)  # random scores that each variant is held against
+    by_epoch: bool = True  # whether the rank IC after every epoch of a training is found too
     grid: dict[str, Any] = Field(default_factory=dict)  # key to a list of values
     variants: dict[str, Any] = Field(default_factory=dict)  # name to a table of keys and values
     combinatorial: dict[str, Any] | None = None  # settings of CombinatorialFolds; None: no paths

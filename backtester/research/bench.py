@@ -117,6 +117,7 @@ def run_variants(
     variants: Sequence[Variant],
     *,
     placebos: int = PLACEBOS,
+    by_epoch: bool = True,
     seed: int | None = None,
     cache: str | os.PathLike[str] | None = None,
     checkpoints: str | os.PathLike[str] | None = None,
@@ -132,6 +133,8 @@ def run_variants(
         panel: the market of all.
         variants: with names that differ.
         placebos: how many random scores each variant with scores is held against (`placebo_scores`); baselines are not.
+        by_epoch: whether the out-of-sample rank IC is found after every epoch of the trainings too, of signals that can
+            tell it (`Scores.by_epoch`).
         seed: of the signals, in place of their own.
         cache: folder of cached scores: what is there is not trained again, so a bench that was killed goes on.
         checkpoints: folder of trainings under way.
@@ -147,7 +150,7 @@ def run_variants(
     if len(set(names)) < len(names):
         raise ConfigError(f"two variants have one name, among {', '.join(names)}; give each its own.")
     entries = [Entry(variant) for variant in variants]
-    _score(panel, entries, seed, cache, checkpoints, tell)
+    _score(panel, entries, by_epoch, seed, cache, checkpoints, tell)
     start, latest = _begin(panel, entries)
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         told = in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
@@ -159,7 +162,9 @@ def run_variants(
     return Runs(panel, entries, start, latest)
 
 
-def _score(panel: Panel, entries: list[Entry], seed: int | None, cache: Any, checkpoints: Any, tell: Progress) -> None:
+def _score(
+    panel: Panel, entries: list[Entry], by_epoch: bool, seed: int | None, cache: Any, checkpoints: Any, tell: Progress
+) -> None:
     """Give every entry its scores: by folds, as those of the same ones are trained together."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -168,8 +173,9 @@ def _score(panel: Panel, entries: list[Entry], seed: int | None, cache: Any, che
     for group in groups.values():
         signals = {entry.variant.name: entry.variant.signal for entry in group if entry.variant.signal is not None}
         found = walk_forward_together(
-            panel, signals, group[0].variant.folds, cache=cache, seed=seed, progress=tell, checkpoints=checkpoints
-        )
+            *(panel, signals, group[0].variant.folds),
+            cache=cache, seed=seed, progress=tell, checkpoints=checkpoints, by_epoch=by_epoch,
+        )  # fmt: skip
         for entry in group:
             made = found[entry.variant.name]
             if isinstance(made, Scores):

@@ -108,7 +108,7 @@ def mean_test(x: Any, *, lags: int | None = None, least: int = 0, level: float =
     mean = float(known.mean())
     if not varies(float(known.std(ddof=1)), mean):
         return _judged(mean, 0.0, used, n, level)
-    total = _summed((known - mean)[:, None], used)[0, 0]
+    total = summed((known - mean)[:, None], used)[0, 0]
     return _judged(mean, math.sqrt(max(total, 0.0) / (n * (n - 1.0))), used, n, level)
 
 
@@ -151,7 +151,7 @@ def _line(y: Floats, x: Floats, lags: int, level: float) -> Line:
         left = np.zeros(n)
     # About the middle of x the two coefficients are the height there and the slope; alpha is the height at x = 0.
     each = np.column_stack([left / n, off * left / squares])
-    height_slope = _summed(each, lags) * (n / (n - 2.0))
+    height_slope = summed(each, lags) * (n / (n - 2.0))
     at_zero = np.array([1.0, -middle])
     errors = (math.sqrt(max(float(one), 0.0)) for one in (at_zero @ height_slope @ at_zero, height_slope[1, 1]))
     total = float(rise @ rise)
@@ -160,7 +160,7 @@ def _line(y: Floats, x: Floats, lags: int, level: float) -> Line:
     return Line(first, second, 1.0 - float(left @ left) / total if fits else math.nan)
 
 
-def _summed(moments: Floats, lags: int) -> Floats:
+def summed(moments: Floats, lags: int) -> Floats:
     """``sum over k of (1 - |k| / (L + 1)) * sum_t m[t] m[t-k]'``, (K, K), of the moments (n, K)."""
     total = moments.T @ moments
     for k in range(1, lags + 1):

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ from scipy.special import fdtrc, stdtr, stdtrit
 from backtester.errors import ConfigError, DataError
 from backtester.metrics.returns import Floats
 from backtester.plain import plain
-from backtester.research.hac import automatic_lags, law
+from backtester.research.hac import automatic_lags, law, summed
 
 # How an option stands that a variant does not name.
 NOT_SET = "not set"
@@ -207,24 +206,26 @@ def _text(value: Any) -> str:
 
 
 def _fitted(design: Floats, daily: Floats, lags: int) -> _Fit:
-    """Least squares over all variants and sessions; ``daily`` is (V, T) without gaps, ``design`` (V, K)."""
+    """Least squares over all variants and sessions; ``daily`` is (V, T) without gaps, ``design`` (V, K).
+
+    Since the design is the same in every session, the coefficients are those of the variants' means, and what the
+    covariance needs are K sums of a session. With every epoch of every variant, a table of all V * T rows would be
+    gigabytes.
+    """
     from statsmodels.regression.linear_model import OLS  # slow to import
 
-    variants, sessions = daily.shape
-    rows = np.repeat(design, sessions, axis=0)
-    time = np.tile(np.arange(sessions), variants)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = OLS(daily.ravel(), rows).fit(
-            cov_type="hac-groupsum",
-            cov_kwds={"time": time, "maxlags": lags, "use_correction": False, "df_correction": False},
-        )
-        varies = float(result.centered_tss) > _ROUNDING**2 * float(np.square(daily).sum())
-        r_squared = float(result.rsquared) if varies else math.nan
+    sessions = daily.shape[1]
+    result = OLS(daily.mean(axis=1), design).fit()
+    effects = np.asarray(result.params, dtype=np.float64)
+    left = daily - (design @ effects)[:, None]
+    total, rest = (float(np.square(one).sum()) for one in (daily - daily.mean(), left))
+    varies = total > _ROUNDING**2 * float(np.square(daily).sum())
+    bread = np.asarray(result.normalized_cov_params, dtype=np.float64) / sessions
     # As for a mean of T sessions, of which one value is used up.
-    covariance = np.asarray(result.cov_params(), dtype=np.float64) * (sessions / (sessions - 1.0))
-    size = math.sqrt(float(np.square(daily).mean()))
-    return _Fit(np.asarray(result.params, dtype=np.float64), covariance, r_squared, size)
+    covariance = bread @ summed(left.T @ design, lags) @ bread * (sessions / (sessions - 1.0))
+    return _Fit(
+        effects, covariance, 1.0 - rest / total if varies else math.nan, math.sqrt(float(np.square(daily).mean()))
+    )
 
 
 def _nothing(count: int) -> _Fit:

@@ -25,6 +25,7 @@ from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book
 from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
 from backtester.research.bootstrap import Paired, paired_mean
+from backtester.research.epochs import epochs_mattered, ic_by_epoch
 from backtester.research.mattered import what_mattered
 from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
@@ -57,8 +58,9 @@ def bench_facts(
         (`backtester.research.pairs`); ``overfitting`` (`Overfitting`, over the variants), None with fewer than two;
         ``reality``, a row for everything that the variants are held against (``against``, White's ``p``, Hansen's
         ``lower``, ``consistent`` and ``upper``, the ``best`` by mean gain, that gain ``a_year``, and how many
-        ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``winner``, the name
-        of the first; ``combinatorial``, the settings of the folds that ``paths`` were made with, or None.
+        ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``mattered_epochs``
+        (`epochs_mattered`) or None; ``winner``, the name of the first; ``combinatorial``, the settings of the folds
+        that ``paths`` were made with, or None.
 
     What is said of ``paths`` (`run_paths`) stands in each entry's ``paths`` and nowhere else: they are no track record,
     so no order, no test and no count of trials depends on them.
@@ -99,6 +101,9 @@ def bench_facts(
         "overfitting": _overfitting(np.column_stack([_joint(entry) for entry in variants])),
         "reality": plain(_reality(runs)),
         "mattered": _mattered(variants, daily),
+        "mattered_epochs": epochs_mattered(
+            variants, {entry.variant.name: _of_scores(entry.variant.options) for entry in variants}, runs.start
+        ),
         "combinatorial": None if paths is None else plain(asdict(paths.folds)),
     }
 
@@ -115,7 +120,8 @@ def _entry(runs: Runs, entry: Entry, paths: AllPaths | None) -> dict[str, Any]:
 
     Returns:
         ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
-        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None), ``turnover``
+        (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None; its ``by_epoch`` is
+        that of `ic_by_epoch`), ``turnover``
         (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
         ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each, their
         ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None, ``paths`` (`told_of_paths`) or
@@ -165,6 +171,7 @@ def _entry(runs: Runs, entry: Entry, paths: AllPaths | None) -> dict[str, Any]:
             source=variant.name,
             predicts=None if variant.signal is None else variant.signal.predicts,
         )
+        told["signal"]["by_epoch"] = ic_by_epoch(entry, runs.start)
     return told
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +16,9 @@ from signals.losses import Loss
 from signals.networks import ModuleShape, Stack, build, put, take
 from signals.training.data import Scaler, Store
 from signals.training.device import named, precise
-from signals.training.fitted import Fitted
+from signals.training.fitted import Fitted, replaced
 from signals.training.prepare import Inputs, see
+from signals.training.trail import by_epoch
 
 log = logging.getLogger("signals")
 Floats = NDArray[np.float64]
@@ -40,20 +43,60 @@ def scores_of(
     """
     if not fitted.members:
         return {}
+    asked = _seen(fitted, inputs, device, panel, rows)
+    return _scores(fitted, asked, loss, precision)
+
+
+def scores_by_epoch(
+    fitted: Fitted, epochs: int, inputs: Inputs, loss: Loss, device: str, precision: str, panel: bt.Panel, rows: Rows
+) -> Iterator[dict[str, Floats]]:
+    """What `scores_of` would give after 1, 2, ... ``epochs`` epochs: the same again where no member became better.
+
+    A member is there from the first epoch that was of use. The arguments are those of `scores_of`, and ``fitted`` has a
+    trail.
+    """
+    assert fitted.trail is not None
+    asked: _Asked | None = None
+    scores: dict[str, Floats] = {}
+    for better in by_epoch(fitted.trail, fitted.members, epochs):
+        if better is not None:
+            asked = asked or _seen(fitted, inputs, device, panel, rows)
+            members, state = better
+            scores = _scores(replaced(fitted, members=members, state=state), asked, loss, precision)
+        yield scores
+
+
+class _Asked(NamedTuple):
+    """The cells that are asked for, ready for any network."""
+
+    store: Store
+    scaler: Scaler
+    cells: NDArray[np.int64]  # of the sheet, those that can be scored
+    sheet: tuple[int, int]  # sessions from the first row asked for to the last, and symbols
+    rows: Rows  # of the sheet
+    device: str
+
+
+def _seen(fitted: Fitted, inputs: Inputs, device: str, panel: bt.Panel, rows: Rows) -> _Asked:
     first, last = int(rows[0]), int(rows[-1])
     seen = see(panel, first, last, inputs)
-    label = np.zeros(seen.usable.shape, dtype=np.float32)
-    store = Store(seen.values, label, inputs.window, device)
-    asked = np.zeros(len(label), dtype=bool)
+    sessions, symbols = seen.usable.shape
+    store = Store(seen.values, np.zeros((sessions, symbols), dtype=np.float32), inputs.window, device)
+    asked = np.zeros(sessions, dtype=bool)
     asked[rows - first] = True
     cells = np.flatnonzero(seen.usable & asked[:, None])
-    scores = np.full((len(fitted.members), label.size), np.nan)
-    if cells.size:
-        scaler = Scaler([fitted.scale], store.is_sequence, device)
-        there = torch.from_numpy(cells).to(device)
-        outputs = [_ask_all(stack, store, scaler, there, precision) for stack in _stacks(fitted, device)]
-        scores[:, cells] = loss.score(torch.cat(outputs)).double().cpu().numpy() * fitted.unit
-    table = scores.reshape(len(fitted.members), *label.shape)[:, rows - first]
+    scaler = Scaler([fitted.scale], store.is_sequence, device)
+    return _Asked(store, scaler, cells, (sessions, symbols), rows - first, device)
+
+
+def _scores(fitted: Fitted, asked: _Asked, loss: Loss, precision: str) -> dict[str, Floats]:
+    """The scores of every member, NaN where an input is missing."""
+    scores = np.full((len(fitted.members), asked.sheet[0] * asked.sheet[1]), np.nan)
+    if asked.cells.size:
+        there, stacks = torch.from_numpy(asked.cells).to(asked.device), _stacks(fitted, asked.device)
+        outputs = [_ask_all(stack, asked.store, asked.scaler, there, precision) for stack in stacks]
+        scores[:, asked.cells] = loss.score(torch.cat(outputs)).double().cpu().numpy() * fitted.unit
+    table = scores.reshape(len(fitted.members), *asked.sheet)[:, asked.rows]
     return dict(zip(fitted.members, table, strict=True))
 
 

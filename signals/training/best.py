@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from signals.training.options import Options
+from signals.training.trail import Better, Trail, trail_of
 
 
 class Noted(NamedTuple):
@@ -29,6 +30,7 @@ class Outcome(NamedTuple):
     state: dict[str, Tensor] | None  # name -> (1, ...) its best weights, on the CPU; None if no epoch was of use
     epoch: int  # that they are of, from 1
     curve: list[Noted]
+    trail: Trail = ()  # of the model alone; empty if it was not asked for
 
 
 class Best:
@@ -41,16 +43,23 @@ class Best:
         epoch: (M,) best epochs, from 1; 0 where no epoch was of use.
         stopped: (M,) whether the model has stopped, or done its epochs.
         curve: all epochs of all models, in the order they were noted.
+        trail: the weights of every epoch in which a model became better, not only of the best; None: not asked for.
     """
 
     def __init__(
-        self, models: int, state: dict[str, Tensor], options: Options, epochs: Sequence[int] | None = None
+        self,
+        models: int,
+        state: dict[str, Tensor],
+        options: Options,
+        epochs: Sequence[int] | None = None,
+        trail: bool = False,
     ) -> None:
         """Begin with the weights as they are; each model stops after its ``epochs``, None: those of the options."""
         self.state = {name: tensor.clone() for name, tensor in state.items()}
         self.epoch = [0] * models
         self.stopped = [False] * models
         self.curve: list[Noted] = []
+        self.trail: Trail | None = () if trail else None
         self._value = [math.inf] * models
         self._waited = [0] * models
         self._patience = options.patience
@@ -98,7 +107,7 @@ class Best:
             self.stopped[model] = self.stopped[model] or epoch >= self._epochs[model]
             self.curve.append(Noted(model, epoch, losses[k], valid_loss, valid_ic, note))
         if better:
-            self._take(better, [models[k] for k in better], state)
+            self._take(epoch, better, [models[k] for k in better], state)
 
     def _improves(self, model: int, epoch: int, unwatched: bool, loss: float, ic: float) -> bool:
         if unwatched:
@@ -109,9 +118,12 @@ class Best:
         self._value[model] = value
         return True
 
-    def _take(self, places: list[int], models: list[int], state: dict[str, Tensor]) -> None:
+    def _take(self, epoch: int, places: list[int], models: list[int], state: dict[str, Tensor]) -> None:
         for name, kept in self.state.items():
             kept[models] = state[name].detach()[places]
+        if self.trail is not None:
+            after = {name: kept[models].detach().cpu() for name, kept in self.state.items()}
+            self.trail = (*self.trail, Better(epoch, tuple(models), after))
 
     def outcomes(self) -> list[Outcome]:
         """What became of every model."""
@@ -119,7 +131,7 @@ class Best:
         for model, epoch in enumerate(self.epoch):
             curve = [one for one in self.curve if one.model == model]
             state = {name: one[model : model + 1].detach().cpu().clone() for name, one in self.state.items()}
-            found.append(Outcome(state if epoch else None, epoch, curve))
+            found.append(Outcome(state if epoch else None, epoch, curve, trail_of(self.trail or (), model)))
         return found
 
     def memory(self) -> dict[str, Any]:

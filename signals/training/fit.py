@@ -36,6 +36,7 @@ from signals.training.start import start_of
 from signals.training.task import Config, Task
 from signals.training.told import Teller, tell_failed
 from signals.training.track import Track
+from signals.training.trail import pool_trails
 from signals.training.trainer import Trainer
 
 log = logging.getLogger("signals")
@@ -116,7 +117,7 @@ def _fit_all(
     """What was not trained before, together."""
     found: dict[int, list[Fitted]] = {}
     for k, job in enumerate(jobs):
-        known = _known(plan, job, work.folder)
+        known = _known(plan, job, work)
         if known is not None:
             found[k] = known
     left = [k for k in range(len(jobs)) if k not in found]
@@ -133,7 +134,7 @@ def _fit_chain(
     found = []
     for k, job in enumerate(jobs):
         own = work._replace(progress=share(work.progress, k, len(jobs)))
-        now = _known(plan, job, work.folder) or _fit_together(plan, [job], own, track, previous, None)[0]
+        now = _known(plan, job, work) or _fit_together(plan, [job], own, track, previous, None)[0]
         found.append(now)
         previous = now
     return found
@@ -150,7 +151,7 @@ def _fit_together(
     store, lanes, names = _prepared(plan, jobs, shared)
     _check_sessions(plan, lanes, jobs)
     task = Task(plan.shape(len(names)), store, lanes, plan.configs, plan.options, plan.loss, plan.device)
-    task = task._replace(start=start_of(plan, task, jobs, previous, names))
+    task = task._replace(start=start_of(plan, task, jobs, previous, names), trail=work.by_epoch)
     models = len(lanes) * len(plan.configs)
     how = "one after another" if plan.alone or needs_closure(plan.options) else "at once"
     log.info(
@@ -327,6 +328,7 @@ def _collect(
             lane.unit,
             span,
             tuple(_row(members[k], noted) for k, outcome in enumerate(mine) for noted in outcome.curve),
+            pool_trails([outcome.trail for outcome in mine], members) if task.trail else None,
         )
         if work.folder is not None:
             try:
@@ -346,8 +348,9 @@ def _row(member: str, noted: Noted) -> dict[str, Any]:
     return {"model": member, "epoch": noted.epoch, **known, "note": noted.note}
 
 
-def _known(plan: Plan, job: bt.FitJob, folder: Path | None) -> list[Fitted] | None:
+def _known(plan: Plan, job: bt.FitJob, work: bt.FitWork) -> list[Fitted] | None:
     """What was learnt in a fold before, if all of it is there; what is damaged is told and learnt again."""
+    folder = work.folder
     if not _is_kept(plan, job, folder):
         return None
     paths = [_file(plan, config, job, folder) for config in plan.configs]
@@ -356,6 +359,9 @@ def _known(plan: Plan, job: bt.FitJob, folder: Path | None) -> list[Fitted] | No
         found = [files.load(path, plan.shape(len(names)), names) for path in paths]
     except bt.DataError as error:
         warnings.warn(f"{error} The fold is trained anew.", stacklevel=2)
+        return None
+    if work.by_epoch and any(one.trail is None for one in found):
+        log.info("fold %d was kept without the weights of earlier epochs: it is trained anew", job.number)
         return None
     log.info("fold %d was trained before: read from %s", job.number, folder)
     plan.labels.of(job.panel, job.rows[:1])  # what it was learnt from is told to whoever keeps count of the fills

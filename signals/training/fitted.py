@@ -16,6 +16,7 @@ import backtester as bt
 from signals.networks import Shape, build
 from signals.scaling import Scale
 from signals.training import checkpoint
+from signals.training.trail import Trail, from_file, to_note, to_tensors
 
 _WEIGHTS = "weights/"
 _SHIFT, _FACTOR = "scale/shift", "scale/factor"
@@ -34,6 +35,7 @@ class Fitted:
         unit: scores are multiplied by it, to be in the unit of the labels.
         span: first and last training session.
         curve: rows of the learning curves, as `bt.Signal.learning` tells them.
+        trail: the weights of every epoch in which a member became better; None: they were not asked for.
     """
 
     shape: Shape
@@ -44,12 +46,16 @@ class Fitted:
     unit: float
     span: tuple[str, str]
     curve: tuple[dict[str, Any], ...]
+    trail: Trail | None = None
 
     def save(self, path: Path, settings: Mapping[str, Any] | None = None) -> None:
         """Write everything to a safetensors file; ``settings``, plain data, are those that `load` is to hold it to."""
         tensors = {_WEIGHTS + name: one for name, one in self.state.items()}
         tensors[_SHIFT], tensors[_FACTOR] = torch.from_numpy(self.scale.shift), torch.from_numpy(self.scale.factor)
         note = {key: getattr(self, key) for key in ("members", "inputs", "unit", "span", "curve")}
+        if self.trail is not None:
+            tensors |= to_tensors(self.trail)
+            note["trail"] = to_note(self.trail)
         checkpoint.write(path, tensors, {**note, "shape": told(self.shape), "settings": dict(settings or {})})
 
 
@@ -101,6 +107,7 @@ def load(path: str | Path, shape: Shape, inputs: tuple[str, ...], settings: Mapp
             float(note["unit"]),
             (note["span"][0], note["span"][1]),
             tuple(note["curve"]),
+            from_file(tensors, note["trail"]) if "trail" in note else None,
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise bt.DataError(f"The weights {path} lack something: {error}. Train again.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from torch import Tensor
 import backtester as bt
 from signals.networks import put
 from signals.training import checkpoint
+from signals.training.trail import from_file, to_note, to_tensors
 from signals.training.trainer import Trainer
 
+log = logging.getLogger("signals")
 _STACK, _BEST, _UNIT = "stack/", "best/", "unit/"
 
 
@@ -28,6 +31,8 @@ def save_state(trainer: Trainer, path: Path) -> None:
     for k, unit in enumerate(trainer.units):
         tensors |= {f"{_UNIT}{k}/{name}": one for name, one in unit.tensors().items()}
         units.append({"models": unit.models, **unit.memory()})
+    if trainer.best.trail is not None:
+        tensors |= to_tensors(trainer.best.trail)
     # Two names of one memory would be written as one, and refused.
     tensors = {name: one.detach().clone() for name, one in tensors.items()}
     note: dict[str, Any] = {
@@ -37,6 +42,7 @@ def save_state(trainer: Trainer, path: Path) -> None:
         "configs": trainer.configs,
         "best": trainer.best.memory(),
         "units": units,
+        "trail": None if trainer.best.trail is None else to_note(trainer.best.trail),
     }
     try:
         checkpoint.write(path, tensors, note)
@@ -45,11 +51,19 @@ def save_state(trainer: Trainer, path: Path) -> None:
 
 
 def resume(trainer: Trainer, path: Path) -> bool:
-    """Take over a state, if there is one that can be read; one that cannot is told and left alone."""
+    """Take over a state, if there is one that can be read; one that cannot is told and left alone.
+
+    A state without the trail that is asked for is none: what was best after earlier epochs is lost.
+    """
     if not path.is_file():
         return False
     try:
         tensors, note = checkpoint.read(path)
+        if trainer.best.trail is not None:
+            if note.get("trail") is None:
+                log.info("%s was kept without the weights of earlier epochs: the training begins anew", path.name)
+                return False
+            trainer.best.trail = from_file(tensors, note["trail"])
         trainer.best.restore(note["best"], _below(tensors, _BEST))
         if not note["lanes"]:  # every model had stopped
             trainer.lanes, trainer.epoch, trainer.steps = [], note["epoch"], note["steps"]

@@ -36,6 +36,7 @@ class Task(NamedTuple):
     loss: Loss
     device: str
     start: dict[str, Tensor] | None = None  # (M, ...) weights to begin with; None: new ones
+    trail: bool = False  # whether what was best after each epoch is kept
 
     @property
     def epochs(self) -> list[int]:

@@ -56,7 +56,7 @@ class Trainer:
         if self.task.start is not None:
             put(self.stack, range(self.stack.count), self.task.start)
         epochs = self.task.epochs * len(self.task.lanes)
-        self.best = Best(self.stack.count, self.stack.state(), self.task.options, epochs)
+        self.best = Best(self.stack.count, self.stack.state(), self.task.options, epochs, self.task.trail)
 
     def go_on(
         self, lanes: list[int], configs: list[int], epoch: int, steps: int, groups: list[list[int]] | None = None

@@ -108,6 +108,11 @@ GLOSSARY = (
         "The figures with a year's sessions left out; and the run made again without a sector's symbols.",
     ),
     (
+        "By training epoch",
+        "The mean rank IC, out of sample, of the scores that a training limited to so many epochs would have given; "
+        "what an epoch adds is a coefficient as above, with the epoch as one more setting of every variant.",
+    ),
+    (
         "Learning curves",
         "Loss and IC after each epoch on the sessions that each fold keeps for validation; the weights never see them.",
     ),

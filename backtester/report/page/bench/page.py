@@ -10,7 +10,7 @@ from backtester.report import words as w
 from backtester.report.page import document, quality, terms
 from backtester.report.page import parts as p
 from backtester.report.page import said as of_run
-from backtester.report.page.bench import compared, luck, paths, robust, said, signal, tables
+from backtester.report.page.bench import compared, epochs, luck, paths, robust, said, signal, tables
 from backtester.report.page.bench.entries import Entries, dig, span, value_of
 from backtester.report.page.bench.glossary import GLOSSARY
 from backtester.report.page.charts import Chart
@@ -64,6 +64,7 @@ def bench_sections(facts: Mapping[str, Any]) -> list[Section]:
         _pairs(facts, entries, level),
         _signal(entries),
         _mattered(facts),
+        epochs.section(facts, entries),
         _robust(entries),
         _paths(facts, entries),
         _learning(entries),
