@@ -59,6 +59,7 @@ class InStrides:
         self._scores = scores
         self._call = call
         self._sessions, symbols = panel.shape
+        self._first = min(strategy.warmup - 1, self._sessions)
         self._single = memory.new_plan(1, symbols)
         self._spare = [memory.new_plan(CHUNK, symbols, CHUNK) for _ in range(2)]
         self._current: et.Plan | None = None
@@ -85,6 +86,8 @@ class InStrides:
             self._pool.shutdown(cancel_futures=True)
 
     def _chunk(self, t: int) -> et.Plan:
+        if t < self._first:
+            return self._waiting(t)
         current = self._current
         if current is not None:
             if t < _stop(current):
@@ -100,6 +103,13 @@ class InStrides:
         if self._pool is not None and following < self._sessions:
             self._coming = self._pool.submit(self._compute, following, self._spare.pop())
         return current
+
+    def _waiting(self, t: int) -> et.Plan:
+        """The sessions before the first decision, all in one stride: there is nothing to be asked."""
+        plan = memory.new_plan(self._first - t, self._panel.shape[1])
+        plan.span[:] = (t, self._first - t, -1)
+        plan.kind[:] = et.NOTHING
+        return plan
 
     def _compute(self, t: int, plan: et.Plan) -> et.Plan:
         """Fill ``plan`` with the targets of the sessions from ``t`` on."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
+import threadpoolctl
 from accounting import check_accounts
 from attribution import check_attribution
 
@@ -15,6 +18,7 @@ import signals
 import strategies
 from backtester.metrics.returns import sharpe_ratio
 from backtester.report.leaderboard import verdict
+from backtester.research import bench
 from backtester.research.bench import BASELINE, Variant, run_variants, started
 from backtester.research.book import net_returns
 from backtester.research.verdict import bench_facts
@@ -276,3 +280,51 @@ def test_scores_that_are_not_looked_at_have_no_placebos():
 def test_names_are_told_apart():
     with pytest.raises(bt.ConfigError, match="one name"):
         run_variants(PANEL, [Variant("a", ranked, scores=blurred(0.5, 0))] * 2)
+
+
+def test_an_interrupt_waits_for_ten_placebos_at_most(monkeypatch):
+    drawn, left = [], Event()
+
+    class Pool(ThreadPoolExecutor):
+        def __exit__(self, *error):
+            left.set()
+            return super().__exit__(*error)
+
+    def counted(*arguments):
+        drawn.append(1)
+        if len(drawn) > 10:  # whatever began after the interrupt is counted
+            assert left.wait(60)
+        return 0.0
+
+    def interrupt(what, done, total):
+        if what == "running again" and done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(bench, "_sharpe", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_variants(PANEL, of_noise(2), placebos=100, workers=1, progress=interrupt)
+    assert 10 <= len(drawn) <= 20
+
+
+def test_the_benchmark_is_read_for_the_entries_alone(monkeypatch):
+    """It has no part in the figures of reruns, and some take longer than a run."""
+    read = []
+    own = bench.run
+
+    def counted(*arguments, **terms):
+        read.append(terms.get("benchmark"))
+        return own(*arguments, **terms)
+
+    monkeypatch.setattr(bench, "run", counted)
+    variants = [Variant("a", ranked, scores=blurred(0.5, 0), terms={"benchmark": "equal_weight"})]
+    (entry,) = run_variants(PANEL, variants, placebos=3, workers=2).entries
+    assert sorted(map(str, read)) == ["None"] * 3 + ["equal_weight"]
+    assert entry.result.benchmark is not None
+
+
+def test_linear_algebra_keeps_to_one_thread_where_runs_are_in_parallel():
+    with bench.threads(2):
+        found = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    assert found
+    assert set(found) == {1}
