@@ -21,6 +21,7 @@ from backtester.report.leaderboard import verdict
 from backtester.research import bench
 from backtester.research.bench import BASELINE, Variant, run_variants, started
 from backtester.research.book import net_returns
+from backtester.research.quality import signal_study
 from backtester.research.verdict import bench_facts
 
 MARKET = bt.synthetic(40, 300, seed=0, rank_ic=0.1)
@@ -280,6 +281,29 @@ def test_scores_that_are_not_looked_at_have_no_placebos():
 def test_names_are_told_apart():
     with pytest.raises(bt.ConfigError, match="one name"):
         run_variants(PANEL, [Variant("a", ranked, scores=blurred(0.5, 0))] * 2)
+
+
+def test_what_is_shared_by_entries_is_told_of_each_as_if_it_were_alone():
+    """Labels and their ranks are made once: for entries of other fills, horizons, names and sessions each its own."""
+    gaps, late = blurred(0.5, 1), blurred(0.5, 2)
+    gaps[50:90, :7] = np.nan
+    late[:40], late[-30:] = np.nan, np.nan
+    far = signals.Momentum(lookback=30, skip=1, horizon=3)
+    variants = [
+        Variant("all", ranked, scores=blurred(0.5, 0)),
+        Variant("gaps", ranked, scores=gaps, fill="close"),
+        Variant("late", ranked, scores=late),
+        Variant("far", ranked, signal=far),
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    found = {one["name"]: one["signal"] for one in bench_facts(runs, "shared", workers=2)["entries"]}
+    for entry in runs.entries:
+        variant = entry.variant
+        alone = {"horizon": variant.horizon, "fill": variant.fill, "source": variant.name}
+        told = signal_study(PANEL, entry.shown, **alone, predicts=variant.signal and variant.signal.predicts)
+        assert found[variant.name] == told | {"members": found[variant.name]["members"]}
+    assert found["far"]["horizon"] == 3
+    assert found["gaps"]["fill"] == "close"
 
 
 def test_an_interrupt_waits_for_ten_placebos_at_most(monkeypatch):

@@ -146,12 +146,12 @@ def run_variants(
     _score(panel, entries, seed, cache, checkpoints, tell)
     start, latest = _begin(panel, entries)
     with threads(workers) as pool:
-        told = _in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
+        told = in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
         for entry, error in zip(entries, told, strict=True):
             entry.error = entry.error or error
         if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
             raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
-        _in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
+        in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
     return Runs(panel, entries, start, latest)
 
 
@@ -351,7 +351,7 @@ def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float
         return float("nan")
 
 
-def _in_parallel(
+def in_parallel(
     pool: ThreadPoolExecutor, work: Sequence[Callable[[], Made]], tell: Callable[[int, int], None]
 ) -> list[Made]:
     """What every piece of work returns, in their order."""
