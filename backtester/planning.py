@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -50,7 +51,10 @@ class OneByOne:
 
 
 class InStrides:
-    """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile."""
+    """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile.
+
+    On the same core for a run outside of the main thread. The bytes are the same.
+    """
 
     def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Call) -> None:
         """``call(sessions, function)`` runs a function of the strategy and words its errors."""
@@ -67,7 +71,9 @@ class InStrides:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # A strategy that listens may keep something that `decide_rows` reads: then one after the other.
         listens = overrides(strategy, "on_fill") or overrides(strategy, "on_halt")
-        self._pool = ThreadPoolExecutor(1) if cores > 1 and not listens else None
+        # Outside of the main thread a run is one of many, and the second core has one of its own.
+        alone = threading.current_thread() is threading.main_thread()
+        self._pool = ThreadPoolExecutor(1) if cores > 1 and alone and not listens else None
 
     def plan(self, t: int, submission: Submission) -> et.Plan:
         """The chunk that session ``t`` lies in, or a plan for ``t`` alone if another method wants something too."""

@@ -16,6 +16,7 @@ from attribution import check_attribution
 import backtester as bt
 import signals
 import strategies
+from backtester import planning
 from backtester.metrics.returns import sharpe_ratio
 from backtester.report.leaderboard import verdict
 from backtester.research import bench
@@ -345,6 +346,20 @@ def test_the_benchmark_is_read_for_the_entries_alone(monkeypatch):
     (entry,) = run_variants(PANEL, variants, placebos=3, workers=2).entries
     assert sorted(map(str, read)) == ["None"] * 3 + ["equal_weight"]
     assert entry.result.benchmark is not None
+
+
+def test_a_run_beside_others_keeps_to_its_thread(monkeypatch):
+    """Where every core has a run of its own, a second thread for each would only be waited for."""
+
+    def refused(*arguments):
+        raise AssertionError("a second thread")
+
+    alone = bt.run(PANEL, ranked(warmup=70), scores=MARKET.score)
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(planning, "ThreadPoolExecutor", refused)
+        beside = pool.submit(bt.run, PANEL, ranked(warmup=70), scores=MARKET.score).result()
+    assert alone == beside
+    assert len(alone.fills) > 0
 
 
 def test_linear_algebra_keeps_to_one_thread_where_runs_are_in_parallel():
