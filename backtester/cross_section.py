@@ -21,16 +21,21 @@ def average_ranks(values: Floats) -> Floats:
     sessions, symbols = values.shape
     known = np.isfinite(values)
     filled = np.where(known, values, np.inf)
-    order = np.argsort(filled, axis=1)  # ties share a rank, so their order does not matter
-    ordered = np.take_along_axis(filled, order, axis=1)
-    # A run of equal values begins where the value differs from the one before, and ends before the next run.
-    place = np.broadcast_to(np.arange(symbols), (sessions, symbols))
-    changes = np.ones((sessions, symbols + 1), dtype=bool)
-    changes[:, 1:-1] = ordered[:, 1:] != ordered[:, :-1]
-    first = np.maximum.accumulate(np.where(changes[:, :-1], place, 0), axis=1)
-    last = np.minimum.accumulate(np.where(changes[:, 1:], place, symbols)[:, ::-1], axis=1)[:, ::-1]
-    ranks = np.empty((sessions, symbols))
-    np.put_along_axis(ranks, order, (first + last) / 2.0 + 1.0, axis=1)
+    begin = np.arange(sessions)[:, None] * symbols
+    cells = np.argsort(filled, axis=1)  # ties share a rank, so their order does not matter
+    cells += begin  # places in the whole, which are quicker than places in a row
+    ordered = filled.reshape(-1)[cells]
+    tied = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] < np.inf)
+    place: Floats | Ints = np.broadcast_to(np.arange(1, symbols + 1), values.shape)
+    if tied.any():
+        # A run of equal values begins where the value differs from the one before, and ends before the next run.
+        begins = np.ones(values.shape, dtype=bool)
+        begins[:, 1:] = ~tied
+        first = np.flatnonzero(begins)
+        length = np.diff(first, append=begins.size)
+        place = np.repeat(first + (length + 1) / 2.0, length).reshape(values.shape) - begin
+    ranks = np.empty(values.shape)
+    ranks.reshape(-1)[cells] = place
     ranks[~known] = np.nan
     return ranks
 

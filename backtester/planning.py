@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -50,7 +51,10 @@ class OneByOne:
 
 
 class InStrides:
-    """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile."""
+    """Take the targets of CHUNK sessions at a time from ``decide_rows``, the next chunk on a second core meanwhile.
+
+    On the same core for a run outside of the main thread. The bytes are the same.
+    """
 
     def __init__(self, strategy: Strategy, panel: Panel, scores: Floats | None, call: Call) -> None:
         """``call(sessions, function)`` runs a function of the strategy and words its errors."""
@@ -59,6 +63,7 @@ class InStrides:
         self._scores = scores
         self._call = call
         self._sessions, symbols = panel.shape
+        self._first = min(strategy.warmup - 1, self._sessions)
         self._single = memory.new_plan(1, symbols)
         self._spare = [memory.new_plan(CHUNK, symbols, CHUNK) for _ in range(2)]
         self._current: et.Plan | None = None
@@ -66,7 +71,9 @@ class InStrides:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         # A strategy that listens may keep something that `decide_rows` reads: then one after the other.
         listens = overrides(strategy, "on_fill") or overrides(strategy, "on_halt")
-        self._pool = ThreadPoolExecutor(1) if cores > 1 and not listens else None
+        # Outside of the main thread a run is one of many, and the second core has one of its own.
+        alone = threading.current_thread() is threading.main_thread()
+        self._pool = ThreadPoolExecutor(1) if cores > 1 and alone and not listens else None
 
     def plan(self, t: int, submission: Submission) -> et.Plan:
         """The chunk that session ``t`` lies in, or a plan for ``t`` alone if another method wants something too."""
@@ -85,6 +92,8 @@ class InStrides:
             self._pool.shutdown(cancel_futures=True)
 
     def _chunk(self, t: int) -> et.Plan:
+        if t < self._first:
+            return self._waiting(t)
         current = self._current
         if current is not None:
             if t < _stop(current):
@@ -100,6 +109,13 @@ class InStrides:
         if self._pool is not None and following < self._sessions:
             self._coming = self._pool.submit(self._compute, following, self._spare.pop())
         return current
+
+    def _waiting(self, t: int) -> et.Plan:
+        """The sessions before the first decision, all in one stride: there is nothing to be asked."""
+        plan = memory.new_plan(self._first - t, self._panel.shape[1])
+        plan.span[:] = (t, self._first - t, -1)
+        plan.kind[:] = et.NOTHING
+        return plan
 
     def _compute(self, t: int, plan: et.Plan) -> et.Plan:
         """Fill ``plan`` with the targets of the sessions from ``t`` on."""

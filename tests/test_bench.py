@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
+import threadpoolctl
 from accounting import check_accounts
 from attribution import check_attribution
 
 import backtester as bt
 import signals
 import strategies
+from backtester import planning
 from backtester.metrics.returns import sharpe_ratio
 from backtester.report.leaderboard import verdict
+from backtester.research import bench
 from backtester.research.bench import BASELINE, Variant, run_variants, started
 from backtester.research.book import net_returns
+from backtester.research.quality import signal_study
 from backtester.research.verdict import bench_facts
 
 MARKET = bt.synthetic(40, 300, seed=0, rank_ic=0.1)
@@ -276,3 +282,88 @@ def test_scores_that_are_not_looked_at_have_no_placebos():
 def test_names_are_told_apart():
     with pytest.raises(bt.ConfigError, match="one name"):
         run_variants(PANEL, [Variant("a", ranked, scores=blurred(0.5, 0))] * 2)
+
+
+def test_what_is_shared_by_entries_is_told_of_each_as_if_it_were_alone():
+    """Labels and their ranks are made once: for entries of other fills, horizons, names and sessions each its own."""
+    gaps, late = blurred(0.5, 1), blurred(0.5, 2)
+    gaps[50:90, :7] = np.nan
+    late[:40], late[-30:] = np.nan, np.nan
+    far = signals.Momentum(lookback=30, skip=1, horizon=3)
+    variants = [
+        Variant("all", ranked, scores=blurred(0.5, 0)),
+        Variant("gaps", ranked, scores=gaps, fill="close"),
+        Variant("late", ranked, scores=late),
+        Variant("far", ranked, signal=far),
+    ]
+    runs = run_variants(PANEL, variants, placebos=1)
+    found = {one["name"]: one["signal"] for one in bench_facts(runs, "shared", workers=2)["entries"]}
+    for entry in runs.entries:
+        variant = entry.variant
+        alone = {"horizon": variant.horizon, "fill": variant.fill, "source": variant.name}
+        told = signal_study(PANEL, entry.shown, **alone, predicts=variant.signal and variant.signal.predicts)
+        assert found[variant.name] == told | {"members": found[variant.name]["members"]}
+    assert found["far"]["horizon"] == 3
+    assert found["gaps"]["fill"] == "close"
+
+
+def test_an_interrupt_waits_for_ten_placebos_at_most(monkeypatch):
+    drawn, left = [], Event()
+
+    class Pool(ThreadPoolExecutor):
+        def __exit__(self, *error):
+            left.set()
+            return super().__exit__(*error)
+
+    def counted(*arguments):
+        drawn.append(1)
+        if len(drawn) > 10:  # whatever began after the interrupt is counted
+            assert left.wait(60)
+        return 0.0
+
+    def interrupt(what, done, total):
+        if what == "running again" and done:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(bench, "_sharpe", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run_variants(PANEL, of_noise(2), placebos=100, workers=1, progress=interrupt)
+    assert 10 <= len(drawn) <= 20
+
+
+def test_the_benchmark_is_read_for_the_entries_alone(monkeypatch):
+    """It has no part in the figures of reruns, and some take longer than a run."""
+    read = []
+    own = bench.run
+
+    def counted(*arguments, **terms):
+        read.append(terms.get("benchmark"))
+        return own(*arguments, **terms)
+
+    monkeypatch.setattr(bench, "run", counted)
+    variants = [Variant("a", ranked, scores=blurred(0.5, 0), terms={"benchmark": "equal_weight"})]
+    (entry,) = run_variants(PANEL, variants, placebos=3, workers=2).entries
+    assert sorted(map(str, read)) == ["None"] * 3 + ["equal_weight"]
+    assert entry.result.benchmark is not None
+
+
+def test_a_run_beside_others_keeps_to_its_thread(monkeypatch):
+    """Where every core has a run of its own, a second thread for each would only be waited for."""
+
+    def refused(*arguments):
+        raise AssertionError("a second thread")
+
+    alone = bt.run(PANEL, ranked(warmup=70), scores=MARKET.score)
+    with ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(planning, "ThreadPoolExecutor", refused)
+        beside = pool.submit(bt.run, PANEL, ranked(warmup=70), scores=MARKET.score).result()
+    assert alone == beside
+    assert len(alone.fills) > 0
+
+
+def test_linear_algebra_keeps_to_one_thread_where_runs_are_in_parallel():
+    with bench.threads(2):
+        found = [one["num_threads"] for one in threadpoolctl.threadpool_info() if one["user_api"] == "blas"]
+    assert found
+    assert set(found) == {1}

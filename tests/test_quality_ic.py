@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 import backtester as bt
+from backtester.cross_section import average_ranks
+from backtester.metrics.ic import Labels, rank_ic
 from backtester.research.hac import mean_test
 from backtester.research.quality.ic import by_sector, by_year, known_mean, summary
 
@@ -197,3 +199,26 @@ def test_a_score_that_knows_only_the_sector_orders_nothing_within_it() -> None:
     assert np.nanmean(bt.rank_ic(by, labels)) > 0.8
     assert by_sector(sectors, by, labels) == []  # the same for all of a sector
     assert by_sector([""] * 12, by, labels) == []
+
+
+def test_labels_that_keep_their_ranks_give_the_same_ic() -> None:
+    """For every set of names, also once no more are kept."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.standard_normal((30, 20)), 1)
+    values[rng.random(values.shape) < 0.1] = np.nan
+    kept = Labels(values)
+    for share in (0.0, *np.linspace(0.0, 0.5, 12)):
+        scores = np.round(rng.standard_normal(values.shape), 1)
+        scores[rng.random(values.shape) < share] = np.nan
+        np.testing.assert_array_equal(rank_ic(scores, kept), rank_ic(scores, values))
+    both = np.isfinite(values)
+    assert kept.distances(both) is kept.distances(both.copy())
+
+
+def test_ranks_are_those_of_another_library() -> None:
+    rng = np.random.default_rng(1)
+    smooth = rng.standard_normal((20, 31))
+    for values in (smooth, np.round(smooth, 1), np.zeros((3, 5)), np.array([[math.inf, 1.0, -math.inf, 1.0, 0.0]])):
+        given = np.where(rng.random(values.shape) < 0.1, np.nan, values)
+        known = np.where(np.isfinite(given), given, np.nan)
+        np.testing.assert_array_equal(average_ranks(given), stats.rankdata(known, axis=1, nan_policy="omit"))

@@ -19,6 +19,7 @@ from backtester.research.bootstrap import (
     Paired,
     block_length,
     interval_of,
+    intervals_together,
     paired_mean,
     paired_sharpe,
     portfolio_block,
@@ -101,6 +102,32 @@ def test_rows_of_the_longest_and_of_the_shortest_stretches() -> None:
     single = stationary_rows(1000, 1.0, 100, np.random.default_rng(0))
     assert abs((np.diff(single, axis=1) == 1).mean() - 1 / 1000) < 5e-4
     assert stationary_rows(1, 3.0, 2, np.random.default_rng(0)).tolist() == [[0], [0]]
+
+
+def test_rows_are_those_of_a_walk_session_by_session() -> None:
+    count, length, resamples = 7, 3.0, 40
+    rng = np.random.default_rng(0)
+    start, luck = rng.integers(0, count, (resamples, count)), rng.random((resamples, count))
+    want = np.empty((resamples, count), np.int64)
+    for r in range(resamples):
+        for t in range(count):
+            begins = t == 0 or luck[r, t] < 1.0 / length
+            want[r, t] = start[r, t] if begins else (want[r, t - 1] + 1) % count
+    np.testing.assert_array_equal(stationary_rows(count, length, resamples, np.random.default_rng(0)), want)
+
+
+def test_series_together_have_the_intervals_that_each_has_alone() -> None:
+    rng = np.random.default_rng(0)
+    one, other, less = (0.01 * rng.standard_normal(200) for _ in range(3))
+    less[::9] = NAN
+    many = [one, other, less, np.full(50, 0.001), np.array([0.1, -1.0, 0.2]), np.array([0.1]), np.array([])]
+    for length in (None, 4.0):
+        options = {"resamples": 300, "length": length}
+        alone = [portfolio_intervals(x, **options) for x in many]
+        together = intervals_together(many, **options)
+        for key in alone[0]:
+            found = [[part[key] for part in parts] for parts in (together, alone)]
+            np.testing.assert_array_equal(*found)
 
 
 def test_the_spread_of_resampled_means_is_the_published_one() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from scipy import stats
 
 import backtester as bt
-from backtester.research.placebo import placebo_p, placebo_scores
+from backtester.research.placebo import Luck, _by_size, placebo_p, placebo_scores
 from backtester.research.robust import row_of
 from strategies import RankedLongShort
 
@@ -249,3 +250,31 @@ def test_large_ones_are_close_and_quick():
             mean = np.mean([rank_autocorrelation(one, lag) for one in drawn])
             assert mean == pytest.approx(rank_autocorrelation(scores, lag), abs=0.02), (case, phi, lag)
         assert min(times) < 0.2  # some 30 ms on one core of the machine at hand; room for slower ones
+
+
+def test_pieces_of_luck_are_the_placebos_in_their_order():
+    """Whichever is done first: the last piece keeps what all have found."""
+    scores = np.random.default_rng(0).normal(size=(60, 30))
+    kept = []
+    pieces = Luck(scores, 25, lambda one: one[3, 4], kept.append).pieces()
+    assert len(pieces) == 3  # of ten at most
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda piece: piece(), pieces[:0:-1]))
+    assert not kept
+    pieces[0]()
+    np.testing.assert_array_equal(kept, [[one[3, 4] for one in placebo_scores(scores, 25)]])
+    assert Luck(scores, 0, lambda one: 0.0, kept.append).pieces() == []
+
+
+@pytest.mark.parametrize("names", [1, 2, 37, 500])
+def test_the_order_of_numbers_that_carry_their_symbol(names):
+    rng = np.random.default_rng(names)
+    latent, symbols = rng.standard_normal((40, names)), rng.permutation(names)
+    latent[5] *= 1e-3
+    latent[6, names // 2 :] = np.finfo(np.float64).max
+    found = _by_size(latent.copy(), symbols, exact=False)
+    known = np.isfinite(latent) & (latent < 1e300)
+    expected = symbols[np.argsort(latent, axis=1, kind="stable")]
+    for k in range(40):
+        assert found[k, : known[k].sum()].tolist() == expected[k, : known[k].sum()].tolist()
+        assert sorted(found[k]) == list(range(names))

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from backtester.cli.finding import BENCH
@@ -64,6 +65,7 @@ def make_bench(
     """
     from backtester import score_cache
     from backtester.research.bench import BASELINE, VARIANT, run_variants
+    from backtester.research.mattered import prepare
     from backtester.research.paths import run_paths
     from backtester.research.verdict import bench_facts
 
@@ -114,6 +116,8 @@ def make_bench(
         add(told, BASELINE)
     signal = base.signal
     cache = score_cache.default_folder() if signal is None or signal.cache else None
+    if len(found) > 1:
+        Thread(target=prepare).start()  # while the runs go on, so that judging them need not wait for it
     with told_warnings() as caught:
         runs = run_variants(
             panel,
@@ -316,7 +320,7 @@ def _write_facts(bench: MadeBench, folder: Path, hashes: str, names: dict[str, s
     for one in bench.facts["entries"]:
         one["run"] = f"{RUNS}/{names[one['name']]}" if one["name"] in names else None
     facts = {**bench.facts, "hash": hashes}
-    texts = {BENCH: json.dumps(facts, indent=1, allow_nan=False) + "\n", PAGE: bench_page(facts)}
+    texts = {BENCH: json.dumps(facts, allow_nan=False) + "\n", PAGE: bench_page(facts)}
     for name, text in texts.items():
         fresh = folder / f".{name}.new"
         fresh.write_text(text, encoding="utf-8")

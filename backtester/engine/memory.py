@@ -38,6 +38,8 @@ Table = TypeVar("Table", bound=NDArray[Any])
 
 EXPLICIT_SLOTS = 16
 ROWS = 4096
+# Further rows: for a fifth of all symbols in every session, but no more than some megabytes.
+ROOM, MOST_ROOM = 5, 1 << 17
 
 
 def new_state(symbols: int, cash: float) -> State:
@@ -63,7 +65,7 @@ def new_state(symbols: int, cash: float) -> State:
 
 def new_tape(sessions: int, symbols: int) -> Tape:
     """An empty tape with room to begin with; memory that is never written is never taken."""
-    rows = ROWS + 16 * symbols
+    rows = ROWS + 16 * symbols + min(sessions * symbols // ROOM, MOST_ROOM)
     return Tape(
         ledger=np.zeros((sessions, LEDGER)),
         fill_i=np.empty((rows, FILL_INTS), np.int32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,33 @@ from backtester.scores import Scores
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+# Sets of names of which labels keep their ranks.
+_KEPT = 8
+
+
+class Labels:
+    """Labels that many scores are held against: their ranks among the same names are taken once.
+
+    May be asked by several threads.
+    """
+
+    def __init__(self, values: Floats) -> None:
+        """``values`` is (T', N), NaN where unknown, and must not change any more."""
+        self.values = values
+        self._ranked: dict[bytes, Floats] = {}
+
+    def distances(self, both: Mask) -> Floats:
+        """Distances of the ranks from their mean among the symbols ``both``, 0 for the others: (T', N), read-only."""
+        key = hashlib.sha256(np.packbits(both).tobytes()).digest()
+        found = self._ranked.get(key)
+        if found is None:
+            found = _rank_distances(self.values, both)
+            found.flags.writeable = False
+            if len(self._ranked) < _KEPT:
+                self._ranked[key] = found
+        return found
 
 
 def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
@@ -28,7 +56,7 @@ def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
 
     Args:
         scores: (T', N), an array, `Scores`, or a DataFrame of dates by symbols; NaN is no opinion.
-        labels: the same of the same sessions and symbols, such as from `bt.labels`; NaN is unknown.
+        labels: the same of the same sessions and symbols, such as from `bt.labels`, or `Labels`; NaN is unknown.
         min_names: fewest symbols, at least 2.
 
     Raises:
@@ -36,9 +64,8 @@ def rank_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
     """
     given, followed = _aligned(scores, labels)
     both = np.isfinite(given) & np.isfinite(followed)
-    ranks = (average_ranks(np.where(both, values, np.nan)) for values in (given, followed))
-    left, right = (_distances(one, both) for one in ranks)
-    return _correlation(left, right, _enough(both, min_names))
+    right = labels.distances(both) if isinstance(labels, Labels) else _rank_distances(followed, both)
+    return _correlation(_rank_distances(given, both), right, _enough(both, min_names))
 
 
 def pearson_ic(scores: Any, labels: Any, *, min_names: int = 3) -> Floats:
@@ -92,6 +119,11 @@ def _varies(values: Floats, both: Mask) -> Mask:
     return varies
 
 
+def _rank_distances(values: Floats, both: Mask) -> Floats:
+    """`_distances` of the ranks among the symbols that count."""
+    return _distances(average_ranks(np.where(both, values, np.nan)), both)
+
+
 def _distances(values: Floats, both: Mask) -> Floats:
     """Distances from the mean of the session over the symbols that count, 0 for the others, (T', N)."""
     filled = np.where(both, values, 0.0)
@@ -120,6 +152,8 @@ def _correlation(left: Floats, right: Floats, known: Mask) -> Floats:
 
 def _parted(table: Any) -> tuple[tuple[Any, Any] | None, Floats]:
     """Dates and symbols, where they are told, and the values."""
+    if isinstance(table, Labels):
+        return None, table.values
     if isinstance(table, Scores):
         return (table.dates, np.array(table.symbols)), table.values
     if hasattr(table, "columns"):  # a DataFrame; pandas need not be imported for it

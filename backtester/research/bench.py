@@ -10,12 +10,14 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from backtester.errors import BacktesterError, ConfigError, DataError
 from backtester.folds import Folds
@@ -23,7 +25,7 @@ from backtester.inputs import align_scores
 from backtester.market.panel import Panel
 from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book, robust
-from backtester.research.placebo import placebo_scores
+from backtester.research.placebo import Luck
 from backtester.result import Result
 from backtester.run import run
 from backtester.score_cache import describe_folds
@@ -152,7 +154,7 @@ def run_variants(
     entries = [Entry(variant) for variant in variants]
     _score(panel, entries, by_epoch, seed, cache, checkpoints, tell)
     start, latest = _begin(panel, entries)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+    with threads(workers) as pool:
         told = in_parallel(pool, [partial(_run, panel, entry, start) for entry in entries], partial(tell, "running"))
         for entry, error in zip(entries, told, strict=True):
             entry.error = entry.error or error
@@ -160,6 +162,17 @@ def run_variants(
             raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
         in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
     return Runs(panel, entries, start, latest)
+
+
+@contextmanager
+def threads(workers: int | None) -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads, as many as there are cores if None is told.
+
+    Linear algebra keeps to one thread meanwhile: those of its own would only wait for each other where all cores are
+    busy, and its last digits would depend on how many there are.
+    """
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        yield pool
 
 
 def _score(
@@ -290,12 +303,14 @@ def _others(panel: Panel, entries: list[Entry], start: int, placebos: int) -> It
     for entry in entries:
         if entry.result is None or entry.variant.role != VARIANT:
             continue
+        luck = [] if entry.scores is None else _luck(panel, entry, placebos, start).pieces()
+        yield from luck[:1]  # which makes what the placebos share: the others come when it is there
         yield partial(_run_again, panel, entry, start)
-        if entry.scores is None:
-            continue
-        for name, own in entry.scores.members.items():
+        members = {} if entry.scores is None else entry.scores.members
+        entry.seeds = dict.fromkeys(members, math.nan)  # in their order, whichever is done first
+        for name, own in members.items():
             yield partial(_run_member, panel, entry, name, own, start)
-        yield partial(_run_placebos, panel, entry, placebos, start)
+        yield from luck[1:]
 
 
 def _run_again(panel: Panel, entry: Entry, start: int) -> None:
@@ -329,18 +344,21 @@ def _run_member(panel: Panel, entry: Entry, name: str, own: Floats, start: int) 
     entry.seeds[name] = _sharpe(panel, entry.variant, hidden_before(values, start), start)
 
 
-def _run_placebos(panel: Panel, entry: Entry, count: int, start: int) -> None:
-    assert entry.shown is not None
-    drawn = placebo_scores(entry.shown, count)
-    found = np.array([_sharpe(panel, entry.variant, scores, start) for scores in drawn])
-    if not (found == sharpe_ratio(entry.net)).all():  # else the strategy does not look at scores
-        entry.placebos = found
+def _luck(panel: Panel, entry: Entry, count: int, start: int) -> Luck:
+    """The placebos of an entry; none are kept if all runs are its own: then the strategy does not look at scores."""
+
+    def keep(found: Floats) -> None:
+        if not (found == sharpe_ratio(entry.net)).all():
+            entry.placebos = found
+
+    return Luck(entry.shown, count, lambda scores: _sharpe(panel, entry.variant, scores, start), keep)
 
 
 def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float:
-    """The net Sharpe ratio over the window; NaN where the run fails."""
+    """The net Sharpe ratio over the window; NaN where the run fails. The benchmark has no part in it."""
+    alone = variant._replace(terms={key: value for key, value in variant.terms.items() if key != "benchmark"})
     try:
-        return sharpe_ratio(book.net_returns(simulated(panel, variant, scores, start))[start + 1 :])
+        return sharpe_ratio(book.net_returns(simulated(panel, alone, scores, start))[start + 1 :])
     except BacktesterError:
         return float("nan")
 

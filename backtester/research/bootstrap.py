@@ -34,7 +34,7 @@ All draws are of ``np.random.default_rng(seed)``: the same seed gives the same n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -128,12 +128,15 @@ def stationary_rows(count: int, length: float, resamples: int, rng: np.random.Ge
     """
     if count < 1 or resamples < 1 or not length >= 1.0:
         raise ConfigError(f"sessions, resamples and mean length are at least 1: {count}, {resamples}, {length}.")
-    start = rng.integers(0, count, (resamples, count))
+    start = rng.integers(0, count, (resamples, count)).reshape(-1)
     begins = rng.random((resamples, count)) * length < 1.0
     begins[:, 0] = True
-    place = np.arange(count)
-    first = np.maximum.accumulate(np.where(begins, place, 0), axis=1)
-    return np.asarray((np.take_along_axis(start, first, axis=1) + (place - first)) % count)
+    cell = np.arange(start.size)
+    first = np.maximum.accumulate(np.where(begins.reshape(-1), cell, 0))  # of the stretch that a cell is in
+    rows = start[first]
+    rows += cell - first
+    np.subtract(rows, count, out=rows, where=rows >= count)  # none is as long as two series
+    return rows.reshape(resamples, count)
 
 
 def portfolio_intervals(
@@ -159,16 +162,33 @@ def portfolio_intervals(
         ConfigError: fewer than one resample, a length below 1, or a level that is not between 0 and 1.
         DataError: the returns are not a series.
     """
-    known = known_values(returns)
+    return intervals_together([returns], resamples=resamples, level=level, seed=seed, length=length)[0]
+
+
+def intervals_together(
+    many: Sequence[Any], *, resamples: int = 2000, level: float = 0.95, seed: int = 0, length: float | None = None
+) -> list[dict[str, Interval]]:
+    """:func:`portfolio_intervals` of several series, each as if it were alone.
+
+    Resamples of series that know as many sessions, and have stretches as long, are the same, and drawn once.
+    """
     _check(resamples, level)
-    values = figures_of(known)
-    if known.size < 2 or known.min() <= -1.0:
-        return {name: Interval(value, math.nan, math.nan) for name, value in values.items()}
-    mean_length = portfolio_block(known) if length is None else length
-    parts = [figures_of_rows(known[rows]) for rows in _drawn(known.size, mean_length, resamples, seed)]
-    drawn = {name: np.concatenate([part[name] for part in parts]) for name in values}
-    ends = tails(known.size, mean_length, level)
-    return {name: _between(value, drawn[name], ends) for name, value in values.items()}
+    known = [known_values(returns) for returns in many]
+    told = [{name: Interval(value, math.nan, math.nan) for name, value in figures_of(one).items()} for one in known]
+    alike: dict[tuple[int, float], list[int]] = {}
+    for k, one in enumerate(known):
+        if one.size > 1 and one.min() > -1.0:
+            alike.setdefault((one.size, portfolio_block(one) if length is None else length), []).append(k)
+    for (count, mean_length), group in alike.items():
+        parts: dict[int, list[dict[str, Floats]]] = {k: [] for k in group}
+        for rows in _drawn(count, mean_length, resamples, seed):
+            for k in group:
+                parts[k].append(figures_of_rows(known[k][rows]))
+        ends = tails(count, mean_length, level)
+        for k in group:
+            for name, (value, _, _) in told[k].items():
+                told[k][name] = _between(value, np.concatenate([part[name] for part in parts[k]]), ends)
+    return told
 
 
 def portfolio_block(returns: Any) -> float:

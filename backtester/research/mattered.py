@@ -119,6 +119,11 @@ class _Fit(NamedTuple):
     size: float  # root mean square of the daily ICs: what rounding is measured by
 
 
+def prepare() -> None:
+    """Import what `what_mattered` takes a second to import, which can be done while something else goes on."""
+    from statsmodels.regression import linear_model  # noqa: F401
+
+
 def what_mattered(
     options: Sequence[Mapping[str, Any]], daily: Floats, *, least: int = 0, level: float = 0.95
 ) -> Mattered:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,7 +28,7 @@ from backtester.market.panel import Panel
 from backtester.metrics.ic import rank_ic
 from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book
-from backtester.research.bench import Entry, Progress, Runs, in_parallel, simulated
+from backtester.research.bench import Entry, Progress, Runs, in_parallel, simulated, threads
 from backtester.research.study import plain
 from backtester.score_cache import ingredients, key_of
 from backtester.scores import Scores
@@ -89,25 +88,25 @@ def run_paths(
     followed, groups, count = _followed(runs), _by_signal(runs, seed), len(folds.paths())
     done, total = 0, count * sum(len(group) for group in groups)
     found: dict[str, Paths] = {}
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        for k, group in enumerate(groups):
-            signal, told = group[0].variant.signal, share(progress, k, len(groups))
-            assert signal is not None
-            try:
-                walked = combinatorial_walk(runs.panel, signal, folds, seed=seed, cache=cache, progress=told)
-            except BacktesterError as error:
-                found |= {entry.variant.name: Paths(str(error)) for entry in group}
-            else:
-                firsts = [_first(entry, walked) for entry in group]
-                work = [
-                    partial(_trade, runs.panel, entry, scores, first, followed)
-                    for entry, first in zip(group, firsts, strict=True)
-                    for scores in walked
-                ]
+    for k, group in enumerate(groups):
+        signal, told = group[0].variant.signal, share(progress, k, len(groups))
+        assert signal is not None
+        try:
+            walked = combinatorial_walk(runs.panel, signal, folds, seed=seed, cache=cache, progress=told)
+        except BacktesterError as error:
+            found |= {entry.variant.name: Paths(str(error)) for entry in group}
+        else:
+            firsts = [_first(entry, walked) for entry in group]
+            work = [
+                partial(_trade, runs.panel, entry, scores, first, followed)
+                for entry, first in zip(group, firsts, strict=True)
+                for scores in walked
+            ]
+            with threads(workers) as pool:
                 made = in_parallel(pool, work, _after(tell, done, total))
-                for place, (entry, first) in enumerate(zip(group, firsts, strict=True)):
-                    found[entry.variant.name] = _together(made[place * count : (place + 1) * count], first)
-            done += count * len(group)
+            for place, (entry, first) in enumerate(zip(group, firsts, strict=True)):
+                found[entry.variant.name] = _together(made[place * count : (place + 1) * count], first)
+        done += count * len(group)
     return AllPaths(folds, found)
 
 

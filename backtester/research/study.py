@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from backtester.engine.types import SESSIONS_PER_YEAR
 from backtester.market.panel import Panel
 from backtester.research import book
-from backtester.research.bootstrap import Interval, portfolio_block, portfolio_intervals
+from backtester.research.bootstrap import Interval, intervals_together, portfolio_block
 from backtester.research.hac import line_test
 from backtester.research.quality import signal_study
 from backtester.research.sharpe import minimum_track_record, probabilistic_sharpe
@@ -81,7 +81,8 @@ def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] 
         return None
     net, gross = book.net_returns(result)[rows], book.gross_returns(result)[rows]
     block = portfolio_block(net)
-    drawn: dict[str, Any] = {"resamples": RESAMPLES, "level": LEVEL, "length": block}  # gross and net move together
+    # Gross and net move together.
+    intervals = intervals_together([net, gross], resamples=RESAMPLES, level=LEVEL, length=block)
     dates = result.dates[rows]
     return {
         "first": str(dates[0]),
@@ -90,8 +91,8 @@ def portfolio_study(result: Result, since: int | None = None) -> dict[str, Any] 
         "level": LEVEL,
         "resamples": RESAMPLES,
         "block": number(block),
-        "net": of_intervals(portfolio_intervals(net, **drawn)),
-        "gross": of_intervals(portfolio_intervals(gross, **drawn)),
+        "net": of_intervals(intervals[0]),
+        "gross": of_intervals(intervals[1]),
         "break_even_bps": number(book.break_even_bps(result, rows)),
         "psr": number(probabilistic_sharpe(net)),
         "min_track_sessions": number(minimum_track_record(net)),

@@ -6,12 +6,12 @@ The content of ``bench.json``, of the bench's page and of the leaderboard on the
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,10 @@ from scipy.special import stdtrit
 
 from backtester.engine.types import SESSIONS_PER_YEAR
 from backtester.labels import labels
-from backtester.metrics.ic import rank_ic
+from backtester.metrics.ic import Labels, rank_ic
 from backtester.metrics.returns import sharpe_ratio
 from backtester.research import book
-from backtester.research.bench import BASELINE, VARIANT, Entry, Runs
+from backtester.research.bench import BASELINE, VARIANT, Entry, Runs, in_parallel, threads
 from backtester.research.bootstrap import Paired, paired_mean
 from backtester.research.epochs import epochs_mattered, ic_by_epoch
 from backtester.research.mattered import what_mattered
@@ -31,7 +31,7 @@ from backtester.research.overfitting import probability_of_overfitting
 from backtester.research.pairs import all_pairs
 from backtester.research.paths import AllPaths, told_of_paths
 from backtester.research.placebo import placebo_p
-from backtester.research.quality import signal_study
+from backtester.research.quality import HORIZONS, signal_study
 from backtester.research.reality import reality_check, superior_ability
 from backtester.research.study import LEVEL, RESAMPLES, plain, portfolio_study
 from backtester.scores import Scores
@@ -66,15 +66,15 @@ def bench_facts(
     so no order, no test and no count of trials depends on them.
     """
     tell = progress or (lambda what, done, total: None)
-    daily = _daily_ics(runs)
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        work = [partial(_entry, runs, entry, paths) for entry in runs.entries]
-        entries = []
-        for done, found in enumerate(pool.map(lambda one: one(), work), 1):
-            entries.append(found)
-            tell("judging", done, len(work))
-    entries.sort(key=_order)
     variants = [entry for entry in runs.good if entry.variant.role == VARIANT]
+    with threads(workers) as pool:
+        followed = _Followed(runs, pool)
+        work: list[Callable[[], Any]] = [partial(_compared, runs, followed)]
+        work += [partial(_overfitting, variants), partial(_reality, runs)]
+        work += [partial(_entry, runs, entry, followed, paths) for entry in runs.entries]
+        found = in_parallel(pool, work, partial(tell, "judging"))
+    (daily, pairs), overfitting, reality, *entries = found
+    entries.sort(key=_order)
     panel, window = runs.panel, runs.panel.dates[runs.window]
     return {
         "format": FORMAT,
@@ -97,9 +97,9 @@ def bench_facts(
         "resamples": RESAMPLES,
         "entries": entries,
         "winner": next(one["name"] for one in entries if one["role"] == VARIANT and one["figures"]),
-        "pairs": plain(_pairs(runs, daily)),
-        "overfitting": _overfitting(np.column_stack([_joint(entry) for entry in variants])),
-        "reality": plain(_reality(runs)),
+        "pairs": plain(pairs),
+        "overfitting": overfitting,
+        "reality": plain(reality),
         "mattered": _mattered(variants, daily),
         "mattered_epochs": epochs_mattered(
             variants, {entry.variant.name: _of_scores(entry.variant.options) for entry in variants}, runs.start
@@ -115,7 +115,30 @@ def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, float]:
     return (entry["role"] != VARIANT, sharpe is None, -(sharpe or 0.0))
 
 
-def _entry(runs: Runs, entry: Entry, paths: AllPaths | None) -> dict[str, Any]:
+class _Followed:
+    """What followed from the first decision on, at every fill and horizon that entries are held against.
+
+    Made once for all of them, as are the ranks of it.
+    """
+
+    def __init__(self, runs: Runs, pool: ThreadPoolExecutor) -> None:
+        self._start, sessions = runs.start, len(runs.panel.dates)
+        self.rows = np.arange(self._start, sessions)
+        scored = [entry.variant for entry in runs.good if entry.shown is not None]
+        wanted = sorted({(one.fill, horizon) for one in scored for horizon in (*HORIZONS, one.horizon)})
+        made = pool.map(lambda one: labels(runs.panel, self.rows, one[1], fill=one[0]), wanted)  # type: ignore[arg-type]
+        self._made = dict(zip(wanted, made, strict=True))
+        self._asked: dict[tuple[str, int, int, int], Labels] = {}
+        self._lock = Lock()
+
+    def __call__(self, fill: str, rows: NDArray[np.int64], horizon: int) -> Labels:
+        """The labels of consecutive rows, none before the first decision."""
+        first, end = (int(rows[0]) - self._start, int(rows[-1]) - self._start + 1) if rows.size else (0, 0)
+        with self._lock:
+            return self._asked.setdefault((fill, horizon, first, end), Labels(self._made[fill, horizon][first:end]))
+
+
+def _entry(runs: Runs, entry: Entry, followed: _Followed, paths: AllPaths | None) -> dict[str, Any]:
     """An entry by itself.
 
     Returns:
@@ -170,6 +193,7 @@ def _entry(runs: Runs, entry: Entry, paths: AllPaths | None) -> dict[str, Any]:
             fill=variant.fill,
             source=variant.name,
             predicts=None if variant.signal is None else variant.signal.predicts,
+            made=partial(followed, variant.fill),
         )
         told["signal"]["by_epoch"] = ic_by_epoch(entry, runs.start)
     return told
@@ -221,7 +245,7 @@ def _joint(entry: Entry) -> Floats:
     return np.where(np.isfinite(entry.net), entry.net, 0.0)
 
 
-def _daily_ics(runs: Runs) -> dict[str, Floats]:
+def _daily_ics(runs: Runs, followed: _Followed) -> dict[str, Floats]:
     """The rank IC of every session of the window, (W,), of the entries with scores, by name.
 
     All are held against the same returns: the horizon and the fill are those of the first variant with scores.
@@ -229,9 +253,17 @@ def _daily_ics(runs: Runs) -> dict[str, Floats]:
     like = runs.like
     if like is None:
         return {}
-    followed = labels(runs.panel, None, like.horizon, fill=like.fill)  # type: ignore[arg-type]
+    after = followed(like.fill, followed.rows, like.horizon)
     scored = [entry for entry in runs.good if entry.shown is not None]
-    return {entry.variant.name: rank_ic(entry.shown, followed)[runs.start :] for entry in scored}
+    return {
+        entry.variant.name: rank_ic(entry.shown[runs.start :], after) for entry in scored if entry.shown is not None
+    }
+
+
+def _compared(runs: Runs, followed: _Followed) -> tuple[dict[str, Floats], list[dict[str, Any]]]:
+    """The daily ICs, and the pairs that they are a part of."""
+    daily = _daily_ics(runs, followed)
+    return daily, _pairs(runs, daily)
 
 
 def _pairs(runs: Runs, daily: Mapping[str, Floats]) -> list[dict[str, Any]]:
@@ -265,11 +297,11 @@ def _ic_pairs(daily: Sequence[Floats | None]) -> dict[tuple[int, int], Paired]:
     return found
 
 
-def _overfitting(net: Floats) -> dict[str, Any] | None:
+def _overfitting(variants: Sequence[Entry]) -> dict[str, Any] | None:
     """How often the best of one half of the sessions fails in the other; None with a single variant."""
-    if net.shape[1] < 2:
+    if len(variants) < 2:
         return None
-    told = probability_of_overfitting(net)._asdict()
+    told = probability_of_overfitting(np.column_stack([_joint(entry) for entry in variants]))._asdict()
     found: dict[str, Any] = plain({key: told[key] for key in told if key not in ("chosen", "inside", "outside")})
     return found
 

@@ -26,6 +26,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -102,8 +103,9 @@ def read_json(path: Path, file: str) -> dict[str, Any]:
     return found
 
 
+@cache
 def code_hash() -> str:
-    """SHA-256, as hex, of the sources of this package: names and contents."""
+    """SHA-256, as hex, of the sources of this package, names and contents, when it was first asked for."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for source in sorted(root.rglob("*.py"), key=lambda source: source.relative_to(root).as_posix()):
@@ -172,6 +174,7 @@ def _umask() -> int:
     return mask
 
 
+@cache
 def _version(package: str) -> str:
     """The installed version of a package; of this one also when it runs from its sources."""
     with contextlib.suppress(PackageNotFoundError):

@@ -5,6 +5,6 @@ session ``t`` if it is a member of the universe and tradable in ``t`` and has a 
 what followed only if it has that label too. NaN is unknown and is left out; too little to say gives NaN, no error.
 """
 
-from backtester.research.quality.study import signal_study
+from backtester.research.quality.study import HORIZONS, signal_study
 
-__all__ = ["signal_study"]
+__all__ = ["HORIZONS", "signal_study"]

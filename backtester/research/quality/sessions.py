@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from backtester.inputs import align_scores
 from backtester.labels import FillAt, labels
 from backtester.market.panel import Panel
+from backtester.metrics.ic import Labels
 from backtester.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -61,10 +63,16 @@ def member_scores(panel: Panel, scores: Scores, rows: Rows) -> dict[str, Floats]
     return found
 
 
-def labels_of(panel: Panel, rows: Rows, horizons: set[int], fill: FillAt) -> dict[int, Floats]:
+def labels_of(
+    panel: Panel, rows: Rows, horizons: set[int], fill: FillAt, made: Callable[[Rows, int], Labels] | None = None
+) -> dict[int, Labels]:
     """The raw labels of `bt.labels` by horizon, (R, N) each: total returns from the fill on, NaN unknown.
+
+    ``made`` gives those of some rows and a horizon, where they are there already.
 
     Raises:
         ConfigError: a horizon is no whole number of at least 1, or there is no such fill.
     """
-    return {horizon: labels(panel, rows, horizon, fill=fill) for horizon in sorted(horizons)}
+    if made is not None:
+        return {horizon: made(rows, horizon) for horizon in sorted(horizons)}
+    return {horizon: Labels(labels(panel, rows, horizon, fill=fill)) for horizon in sorted(horizons)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from backtester.labels import FillAt, check_start, check_whole
 from backtester.market.panel import Panel
-from backtester.metrics.ic import pearson_ic, rank_ic
+from backtester.metrics.ic import Labels, pearson_ic, rank_ic
 from backtester.research.quality import quantiles as q
 from backtester.research.quality.errors import Errors, prediction_errors
 from backtester.research.quality.ic import by_sector, by_year, known_mean, summary
 from backtester.research.quality.learning import by_epoch
 from backtester.research.quality.plain import number, numbers, record
-from backtester.research.quality.sessions import Sessions, labels_of, member_scores, sessions_of
+from backtester.research.quality.sessions import Rows, Sessions, labels_of, member_scores, sessions_of
 from backtester.research.quality.turnover import LAGS, quantile_turnover, rank_autocorrelation
 from backtester.scores import Scores
 
 Floats: TypeAlias = NDArray[np.float64]
 
+HORIZONS = (1, 5, 10, 21)
 _BPS = 1e4
 
 
@@ -31,10 +32,11 @@ def signal_study(
     *,
     horizon: int,
     fill: str = "open",
-    horizons: Sequence[int] = (1, 5, 10, 21),
+    horizons: Sequence[int] = HORIZONS,
     quantiles: int = 5,
     source: str = "",
     predicts: str | None = None,
+    made: Callable[[Rows, int], Labels] | None = None,
 ) -> dict[str, Any]:
     """How good scores were, out of sample, as plain data: text, lists, finite numbers; None is unknown.
 
@@ -51,6 +53,7 @@ def signal_study(
         quantiles: groups of names, at least 2.
         source: what made the scores, in a word.
         predicts: what a score is, where it is more than a rank: see `errors.prediction_errors`.
+        made: gives `bt.labels` of consecutive rows at a horizon, (R, N), where many scores are held against the same.
 
     Returns:
         ``source``; ``horizon``; ``fill``; ``predicts``; ``sessions``, those with a score; ``scored``, the share of the
@@ -79,10 +82,10 @@ def signal_study(
     q.check_quantiles(quantiles)
     seen = sessions_of(panel, scores)
     wanted = sorted({int(one) for one in (*horizons, horizon)})
-    labels = labels_of(panel, seen.rows, {*wanted, 1}, cast(FillAt, fill))
+    labels = labels_of(panel, seen.rows, {*wanted, 1}, cast(FillAt, fill), made)
     ranked = {h: rank_ic(seen.scores, labels[h]) for h in wanted}
     linear = {h: pearson_ic(seen.scores, labels[h]) for h in wanted}
-    errors = prediction_errors(seen.scores, labels[horizon], predicts, panel.sector_codes)
+    errors = prediction_errors(seen.scores, labels[horizon].values, predicts, panel.sector_codes)
     return {
         "source": source,
         "horizon": int(horizon),
@@ -96,8 +99,8 @@ def signal_study(
         ],
         "daily": _daily(seen, ranked[horizon], linear[horizon]),
         "years": [record(one) for one in by_year(seen.dates, ranked[horizon], horizon)],
-        "sectors": [record(one) for one in by_sector(panel.sectors, seen.scores, labels[horizon], horizon)],
-        "quantiles": _quantiles(seen, labels[1], quantiles),
+        "sectors": [record(one) for one in by_sector(panel.sectors, seen.scores, labels[horizon].values, horizon)],
+        "quantiles": _quantiles(seen, labels[1].values, quantiles),
         "autocorrelation": _by_lag(rank_autocorrelation(seen.scores)),
         "errors": None if errors is None else _errors(errors),
         "epochs": [record(one) for one in by_epoch(scores.learning if isinstance(scores, Scores) else ())],
@@ -158,7 +161,7 @@ def _errors(errors: Errors) -> dict[str, Any]:
     return {**told, "count": count}
 
 
-def _members(panel: Panel, scores: Any, seen: Sessions, labels: Floats) -> dict[str, float | None]:
+def _members(panel: Panel, scores: Any, seen: Sessions, labels: Labels) -> dict[str, float | None]:
     """The mean rank IC of every member, over the sessions in which its own is known."""
     if not isinstance(scores, Scores):
         return {}

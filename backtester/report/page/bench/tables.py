@@ -120,7 +120,8 @@ def against_winner(facts: Mapping[str, Any], entries: Entries, level: str) -> Ma
             rows.append((name_cell(entries.called(name)), *cells[0], *cells[1]))
     header = ("winner less", "net Sharpe", f"{level} interval", "p", "mean IC", f"{level} interval", "p")
     note = (
-        "Paired block bootstrap over the same sessions. Each p is for that pair alone: the winner was chosen for being "
+        "Paired block bootstrap over the same sessions. Each interval and each p is for that pair alone, not corrected "
+        f"for their number: {w.many(len(rows_of(facts, 'pairs')), 'pair')} in all. The winner was chosen for being "
         "first, which the tests of luck above allow for and these do not."
     )
     title = f"{short(entries.name, 60)} against each other"
