@@ -57,7 +57,7 @@ def source_hashes(modules: Iterable[str]) -> dict[str, str]:
         elif _is_standard(file):
             continue
         found[name] = _hash_once(name, file)
-        waiting += _reached_from(name, file)
+        waiting += _reached_from(name, file, found[name])
     return dict(sorted(found.items()))
 
 
@@ -98,7 +98,7 @@ def _hash_once(name: str, file: Path) -> str:
     return content
 
 
-def _reached_from(name: str, file: Path) -> set[str]:
+def _reached_from(name: str, file: Path, content: str) -> set[str]:
     """Modules that a module's text imports, or that its names come from; those above it are run too."""
     module = sys.modules.get(name)
     reached = {name.rpartition(".")[0]} - {""}
@@ -107,20 +107,28 @@ def _reached_from(name: str, file: Path) -> set[str]:
         if isinstance(there, str):
             reached.add(there)
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    reached |= _imported(file, package, content)
+    return {_whole_or_top(one) for one in reached if one.strip(".")}
+
+
+@cache
+def _imported(file: Path, package: str, content: str) -> frozenset[str]:
+    """What the text of a file of a package imports; ``content`` is its hash, which decides that."""
     try:
         nodes = list(ast.walk(ast.parse(file.read_bytes())))
     except SyntaxError as error:
         raise DataError(f"{file} cannot be read: {error}.") from error
+    found: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
-            reached |= {alias.name for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 above = package.split(".")[: 1 - node.level or None]
                 base = ".".join([*above, *([base] if base else [])])
-            reached |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return {_whole_or_top(one) for one in reached if one.strip(".")}
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return frozenset(found)
 
 
 def _whole_or_top(name: str) -> str:
@@ -130,10 +138,12 @@ def _whole_or_top(name: str) -> str:
     return top if file is not None and _is_installed(file) else name
 
 
+@cache
 def _is_installed(file: Path) -> bool:
     return any(file.resolve().is_relative_to(folder) for folder in _folders()[0])
 
 
+@cache
 def _is_standard(file: Path) -> bool:
     return any(file.resolve().is_relative_to(folder) for folder in _folders()[1])
 

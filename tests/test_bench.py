@@ -302,7 +302,7 @@ def test_what_is_shared_by_entries_is_told_of_each_as_if_it_were_alone():
         variant = entry.variant
         alone = {"horizon": variant.horizon, "fill": variant.fill, "source": variant.name}
         told = signal_study(PANEL, entry.shown, **alone, predicts=variant.signal and variant.signal.predicts)
-        assert found[variant.name] == told | {"members": found[variant.name]["members"]}
+        assert found[variant.name] == told | {"members": found[variant.name]["members"], "by_epoch": None}
     assert found["far"]["horizon"] == 3
     assert found["gaps"]["fill"] == "close"
 
