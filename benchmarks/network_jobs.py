@@ -32,6 +32,7 @@ from signals.training.data import NONE, Lane, Store, row_order, windows
 from signals.training.fitted import Fitted
 from signals.training.options import Options
 from signals.training.prepare import Inputs, prepare, see
+from signals.training.seen import _kept as kept
 from signals.training.task import Config, Task
 from signals.training.trainer import Trainer
 
@@ -191,6 +192,7 @@ def inference(device: str, quick: bool) -> Report:
         raise SystemExit(f"{(~seen.usable).sum()} of {seen.usable.size} windows cannot be scored: the work is another.")
 
     def ours() -> np.ndarray:
+        kept.clear()  # the channels are part of the work
         return scores_of(fitted, inputs, LOSSES["mse"], device, "float32", panel, rows)["seed 0"]
 
     store = torch.from_numpy(seen.values).to(device)  # (N, L - 1 + R, C)

@@ -143,6 +143,11 @@ class Panel:
         return cls(**build.from_frame(frame, basis=basis, ends=ends, members=members, sectors=sectors))
 
     @property
+    def whole(self) -> Panel:
+        """The panel that this one is the `head` of; itself if it is of none. For what may be kept beside it."""
+        return self._whole or self
+
+    @property
     def shape(self) -> tuple[int, int]:
         """``(T, N)``."""
         return self.open.shape[0], self.open.shape[1]

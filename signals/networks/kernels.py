@@ -21,7 +21,7 @@ MIX_1, MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 SPREAD, LOW_1, LOW_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
 _TOUCHED = 64  # samples whose memory is asked for at once
 _LARGEST = np.float32(np.finfo(np.float32).max)
-_ZERO = np.float32(0.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 class Batches(NamedTuple):
@@ -58,7 +58,6 @@ class Rules(NamedTuple):
     widths: NDArray[np.int64]  # features, units of each hidden layer
     is_weight: NDArray[np.bool_]  # (P,) what penalties act on
     batch: int
-    drops: bool
     loss: int
     delta: float  # of Huber's loss
     clip: float  # longest gradient; infinite: any
@@ -73,23 +72,42 @@ class Rules(NamedTuple):
 def drop(x, base, limit, scale, counter, out):
     """Elements of each model (M, E) times 0 or its scale: `signals.networks.dropout` says which."""
     for m in range(x.shape[0]):
-        key = np.uint64(base[m]) + counter
-        key = (key ^ (key >> np.uint64(30))) * np.uint64(MIX_1)
-        key = (key ^ (key >> np.uint64(27))) * np.uint64(MIX_2)
-        key = key ^ (key >> np.uint64(31))
-        low, high = np.uint32(key), np.uint32(key >> np.uint64(32))
+        low, high = _keys(base[m], counter)
         least, factor = np.uint32(limit[m]), scale[m]
         for i in range(x.shape[1]):
-            value = np.uint32(np.uint32(i) * np.uint32(SPREAD)) + low
-            value = np.uint32(value)
-            value ^= value >> np.uint32(16)
-            value = np.uint32(value * np.uint32(LOW_1))
-            value ^= value >> np.uint32(15)
-            value = np.uint32(value + high)
-            value = np.uint32(value * np.uint32(LOW_2))
-            value ^= value >> np.uint32(16)
             # A product, not a choice: NaN stays NaN, as it does in torch.
-            out[m, i] = x[m, i] * (factor if value >= least else np.float32(0.0))
+            out[m, i] = x[m, i] * (factor if _drawn(i, low, high) >= least else _ZERO)
+
+
+@kernel
+def _keys(base, counter):
+    """Two numbers of 32 bits from the base of a model and a counter of 64 bits."""
+    key = np.uint64(base) + counter
+    key = (key ^ (key >> np.uint64(30))) * np.uint64(MIX_1)
+    key = (key ^ (key >> np.uint64(27))) * np.uint64(MIX_2)
+    key = key ^ (key >> np.uint64(31))
+    return np.uint32(key), np.uint32(key >> np.uint64(32))
+
+
+@kernel
+def _drawn(i, low, high):
+    """A number of 32 bits for element ``i``."""
+    value = np.uint32(np.uint32(np.uint32(i) * np.uint32(SPREAD)) + low)
+    value ^= value >> np.uint32(16)
+    value = np.uint32(value * np.uint32(LOW_1))
+    value ^= value >> np.uint32(15)
+    value = np.uint32(value + high)
+    value = np.uint32(value * np.uint32(LOW_2))
+    return np.uint32(value ^ (value >> np.uint32(16)))
+
+
+@kernel
+def _drop_here(values, base, limit, scale, counter):
+    """`drop` of one model, in place."""
+    low, high = _keys(base, counter)
+    least = np.uint32(limit)
+    for i in range(len(values)):
+        values[i] *= scale if _drawn(i, low, high) >= least else _ZERO
 
 
 @kernel
@@ -108,8 +126,6 @@ def train(batches, models, rules, steps_done, first_step):
     x = np.empty((size, widths[0]), np.float32)
     label, slope, ones = np.empty(size, np.float32), np.empty(size, np.float32), np.ones(size, np.float32)
     hidden = np.empty(units * size, np.float32)
-    kept = np.ones(units * size, np.float32)  # 1, or what dropout multiplies by
-    plain = np.ones((1, units * size), np.float32)
     up, down = np.empty(widths[1:].max() * size, np.float32), np.empty(widths[1:].max() * size, np.float32)
     gradient = np.empty(models.values.shape[1], np.float32)
     steps = len(batches.order) // size
@@ -119,12 +135,10 @@ def train(batches, models, rules, steps_done, first_step):
         for c in range(len(models.rate)):
             if not models.active[c]:
                 continue
-            values = models.values[c]
-            if rules.drops:
-                _draw(models, c, np.uint64(first_step + step), rules, plain, kept)
-            _forward(values, x, widths, rules.drops, kept, hidden, slope)
+            values, number = models.values[c], np.uint64(first_step + step) * np.uint64(GOLDEN)
+            _forward(values, x, widths, models.base[c], models.limit[c], models.scale[c], number, hidden, slope)
             totals[c] += _slopes(slope, label, rules)
-            _backward(values, x, rules, kept, hidden, slope, ones, up, down, gradient)
+            _backward(values, x, widths, models.scale[c], hidden, slope, ones, up, down, gradient)
             _penalize(values, gradient, models.l1[c], models.l2[c], rules)
             _move(models, c, gradient, rules, steps_done + step + 1)
     for c in range(len(models.rate)):
@@ -139,11 +153,11 @@ def score(batches, values, widths, size, outputs):
     """
     units = widths[1:].sum()
     x, label = np.empty((size, widths[0]), np.float32), np.empty(size, np.float32)
-    hidden, kept = np.empty(units * size, np.float32), np.empty(units * size, np.float32)
+    hidden, nothing = np.empty(units * size, np.float32), np.int64(0)
     for at in range(0, len(batches.order), size):
         _gather(batches, at, x, label)
         for c in range(len(values)):
-            _forward(values[c], x, widths, False, kept, hidden, outputs[c, at : at + size])
+            _forward(values[c], x, widths, nothing, nothing, _ONE, np.uint64(0), hidden, outputs[c, at : at + size])
 
 
 @kernel
@@ -172,21 +186,8 @@ def _gather(batches, at, x, label):
 
 
 @kernel
-def _draw(models, c, step, rules, plain, kept):
-    """What dropout multiplies by, layer after layer."""
-    own = slice(c, c + 1)
-    at = 0
-    for layer in range(len(rules.widths) - 1):
-        end = at + rules.widths[layer + 1] * rules.batch
-        counter = step * np.uint64(GOLDEN) + np.uint64(layer) * np.uint64(STRIDE)
-        out = kept[at:end].reshape(1, end - at)
-        drop(plain[:, : end - at], models.base[own], models.limit[own], models.scale[own], counter, out)
-        at = end
-
-
-@kernel
-def _forward(values, x, widths, drops, kept, hidden, output):
-    """The hidden values, layer after layer, and the output of a batch."""
+def _forward(values, x, widths, base, limit, scale, number, hidden, output):
+    """The hidden values, layer after layer, and the output of a batch; dropout where ``limit`` is above 0."""
     size = len(x)
     place, at, before = 0, 0, 0
     for layer in range(len(widths) - 1):
@@ -194,21 +195,19 @@ def _forward(values, x, widths, drops, kept, hidden, output):
         weight = values[place : place + units * inputs].reshape(units, inputs)
         bias = values[place + units * inputs : place + units * inputs + units]
         place += units * (inputs + 1)
-        out = hidden[at : at + units * size].reshape(units, size)
+        flat = hidden[at : at + units * size]
+        out = flat.reshape(units, size)
         if layer == 0:
             np.dot(weight, x.T, out)
         else:
             np.dot(weight, hidden[before:at].reshape(inputs, size), out)
         for j in range(units):
-            row, factor, shift = out[j], kept[at + j * size : at + (j + 1) * size], bias[j]
-            if drops:
-                for i in range(size):
-                    value = row[i] + shift
-                    row[i] = (_ZERO if value <= 0 else value) * factor[i]  # NaN stays NaN
-            else:
-                for i in range(size):
-                    value = row[i] + shift
-                    row[i] = _ZERO if value <= 0 else value
+            row, shift = out[j], bias[j]
+            for i in range(size):
+                value = row[i] + shift
+                row[i] = _ZERO if value <= 0 else value  # NaN stays NaN
+        if limit > 0:
+            _drop_here(flat, base, limit, scale, number + np.uint64(layer) * np.uint64(STRIDE))
         before, at = at, at + units * size
     last = widths[-1]
     np.dot(hidden[before:at].reshape(last, size).T, values[place : place + last], output)
@@ -240,9 +239,9 @@ def _slopes(output, label, rules):
 
 
 @kernel
-def _backward(values, x, rules, kept, hidden, slope, ones, up, down, gradient):
-    """The gradient by every parameter."""
-    size, widths = rules.batch, rules.widths
+def _backward(values, x, widths, scale, hidden, slope, ones, up, down, gradient):
+    """The gradient by every parameter. What is above 0 was not dropped, so it was multiplied by ``scale``."""
+    size = len(x)
     layers = len(widths) - 1
     last = widths[layers]
     end, place = len(hidden), len(values) - last - 1
@@ -257,15 +256,10 @@ def _backward(values, x, rules, kept, hidden, slope, ones, up, down, gradient):
     for layer in range(layers - 1, -1, -1):
         inputs, units = widths[layer], widths[layer + 1]
         place -= units * (inputs + 1)
-        out, factor = hidden[at : at + units * size], kept[at : at + units * size]
-        if rules.drops:
-            for k in range(units * size):
-                value = up[k] * factor[k]
-                up[k] = _ZERO if out[k] <= 0 else value
-        else:
-            for k in range(units * size):
-                value = up[k]  # read in any case: a choice, and no branch
-                up[k] = _ZERO if out[k] <= 0 else value
+        out = hidden[at : at + units * size]
+        for k in range(units * size):
+            value = up[k] * scale  # read in any case: a choice, and no branch
+            up[k] = _ZERO if out[k] <= 0 else value
         after = up[: units * size].reshape(units, size)
         to_weight = gradient[place : place + units * inputs].reshape(units, inputs)
         np.dot(after, ones, gradient[place + units * inputs : place + units * (inputs + 1)])

@@ -17,7 +17,8 @@ from signals.networks import ModuleShape, Stack, build, put, take
 from signals.training.data import Scaler, Store
 from signals.training.device import named, precise
 from signals.training.fitted import Fitted, replaced
-from signals.training.prepare import Inputs, see
+from signals.training.prepare import Inputs
+from signals.training.seen import seen_before
 from signals.training.trail import by_epoch
 
 log = logging.getLogger("signals")
@@ -79,7 +80,7 @@ class _Asked(NamedTuple):
 
 def _seen(fitted: Fitted, inputs: Inputs, device: str, panel: bt.Panel, rows: Rows) -> _Asked:
     first, last = int(rows[0]), int(rows[-1])
-    seen = see(panel, first, last, inputs)
+    seen = seen_before(panel, first, last, inputs)
     sessions, symbols = seen.usable.shape
     store = Store(seen.values, np.zeros((sessions, symbols), dtype=np.float32), inputs.window, device)
     asked = np.zeros(sessions, dtype=bool)

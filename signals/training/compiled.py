@@ -162,7 +162,7 @@ class Loop:
         decay, is_decoupled = float(group["weight_decay"]), isinstance(unit.optimizer, torch.optim.AdamW)
         epsilon = float(group["eps"])
         learning = self._loss, self._delta, self._clip, beta_1, beta_2, epsilon, decay, is_decoupled
-        return Rules(self._widths, self._is_weight, self._batch, self._drop.on, *learning)
+        return Rules(self._widths, self._is_weight, self._batch, *learning)
 
 
 def _together(parts: Sequence[Tensor]) -> Singles:
