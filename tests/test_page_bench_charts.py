@@ -227,6 +227,16 @@ def test_what_is_left_is_drawn_beside_what_it_was():
     assert "Half of the net Sharpe ratio is left at 654,321, nothing at more than 10,000,000." in capital.said
 
 
+def test_a_book_that_loses_with_any_capital_is_in_the_figure_of_it():
+    told = cases.bench_facts()["entries"][0]["robust"]
+    for row, sharpe in zip(told["capital"]["rows"], (-4.0, -9.0, -30.0), strict=True):
+        row["sharpe"] = sharpe
+    chart = robust.capital_chart(told)
+    low, _ = chart.figure["layout"]["yaxis"]["range"]
+    assert -9.0 < low < -4.0
+    assert chart.said == "Net of costs nothing is left with any capital: -4.00 at best."
+
+
 def test_capital_far_too_large_does_not_flatten_the_rest():
     told = cases.robust(1.4)
     told["capital"]["rows"][2]["sharpe"] = -40.0

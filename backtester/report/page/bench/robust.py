@@ -18,7 +18,7 @@ from backtester.report.page.parts import Markup
 
 _ROWS = 30
 _LABEL = 30
-_BELOW = 1.0  # how far the axis of capital goes below 0, as a multiple of what it shows above
+_BELOW = 1.0  # how far the axis of capital goes below 0 and the best net ratio, as a multiple of what it shows above
 
 
 def again_chart(robust: Mapping[str, Any]) -> Chart | None:
@@ -53,11 +53,14 @@ def capital_chart(robust: Mapping[str, Any]) -> Chart | None:
     ]
     y = c.axis("Sharpe ratio a year")
     known = np.concatenate((net, gross))
-    top = max(float(np.nanmax(known)), 0.5)
-    if np.nanmin(known) < -_BELOW * top:  # with much too much money the rest would be flat
-        y |= {"range": [-_BELOW * top, 1.15 * top]}
+    top, best = max(float(np.nanmax(known)), 0.5), float(np.nanmax(net))
+    bottom = -_BELOW * top + min(best, 0.0)
+    if np.nanmin(known) < bottom:  # with much too much money the rest would be flat
+        y |= {"range": [bottom, 1.15 * top]}
     axes = {"xaxis": c.axis("capital", "~s", type="log", dtick=1, grid=False), "yaxis": y}
     said = f"Half of the net Sharpe ratio is left at {_amount(told, 'halves')}, nothing at {_amount(told, 'zero')}."
+    if best <= 0.0:
+        said = f"Net of costs nothing is left with any capital: {w.plain(best)} at best."
     drawn = c.figure(data, hovermode="x unified", **axes)
     return Chart("capital", "More capital", said, drawn, 300, impact_said(told))
 
