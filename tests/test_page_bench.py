@@ -344,3 +344,15 @@ def test_it_takes_the_place_of_the_winner_where_none_is_named():
     facts = cases.bench_facts(winner="gone")
     assert Entries(facts).name == "1. hidden=[0, 8] dropout=0.0"
     assert bench.bench_sections(facts)[0].key == "overview"
+
+
+def test_variants_of_a_grid_are_told_apart_beside_a_figure():
+    """Their names differ at the end, where a label is cut: it says the values. A name that was given stays a name."""
+    facts = cases.bench_facts()
+    first, second = facts["entries"][:2]
+    first |= {"name": "hidden=[32, 16] learning_rate=0.001", "options": {"hidden": [32, 16], "learning_rate": 0.001}}
+    second |= {"name": "the one that we have always had", "options": {"hidden": [64]}}
+    entries = Entries(facts)
+    assert entries.label(first["name"]) == "1. [32, 16] 0.001"
+    assert entries.label(second["name"]).startswith("2. the one that we")
+    assert entries.called(first["name"]) == "1. hidden=[32, 16] learning_rate=0.001"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,6 +37,7 @@ class Entries:
         own = [one for one in self.all if one.get("role") == VARIANT]
         self.options = [*dict.fromkeys(str(key) for one in own for key in one.get("options") or {})]
         self._places = {str(one.get("name")): place for place, one in enumerate(self.variants, 1)}
+        self._set = {str(one.get("name")): one.get("options") for one in self.variants}
 
     @property
     def name(self) -> str:
@@ -53,8 +55,13 @@ class Entries:
         return str(name) if place is None else f"{place}. {name}"
 
     def label(self, name: Any) -> str:
-        """The same beside a figure: cut, and no tag in it."""
-        return c.label(short(self.called(name), _LABEL))
+        """The same beside a figure: no tag in it, and cut; of a long name made of settings their values alone."""
+        called, options = self.called(name), self._set.get(str(name))
+        if len(called) > _LABEL and isinstance(options, Mapping) and options:
+            values = [one if isinstance(one, str) else json.dumps(one, default=str) for one in options.values()]
+            if all(f"={value}" in str(name) for value in values):
+                called = f"{self._places[str(name)]}. {' '.join(values)}"
+        return c.label(short(called, _LABEL))
 
     def mark(self, name: Any) -> str:
         """The same in next to no room, plain text: variants by their place alone."""

@@ -16,7 +16,7 @@ from backtester.report.page.bench.entries import DRAWN, Entries, chance, dig, ho
 from backtester.report.page.charts import Chart
 from backtester.report.page.parts import Markup
 
-_NAME = 48  # characters of a name in a table; the place before it tells it from others
+_NAME = 96  # characters of a name in a table; the place before it tells it from others
 _SPREAD = 0.7  # of the room between two horizons that the entries take
 
 
