@@ -97,14 +97,14 @@ class Network(bt.Signal):
         """
         from signals.training.device import check_device
         from signals.training.optimizers import check_optimizer
-        from signals.training.options import make_options
+        from signals.training.options import make_options, unusual
 
         name, own = type(self).__name__, self._own
         shared = {
             "features": features, "label": label, "label_arguments": dict(label_arguments or {}), "horizon": horizon,
             "fill": fill, "scaling": scaling, "missing": missing, "seeds": seeds, "seed": seed, "device": device,
         }  # fmt: skip
-        self._given = {**own, **({} if window is None else {"window": window}), **shared, **training}
+        self._given = {**own, **({} if window is None else {"window": window}), **shared, **unusual(training)}
         if window is None and training.get("optimizer", "AdamW") == "AdamW":
             # What one row tells is nearly all noise. Over a window it would keep a network from beginning to learn.
             training.setdefault("optimizer_arguments", {"weight_decay": 0.3})

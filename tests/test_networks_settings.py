@@ -215,3 +215,14 @@ def test_a_file_of_a_module_of_another_make_is_refused(tmp_path):
     assert again.predict(PANEL, LAST).scores.tobytes() == network.predict(PANEL, LAST).scores.tobytes()
     with pytest.raises(bt.DataError, match=r"module.0.weight is \(2, 3, 2\) there and \(2, 4, 2\) here"):
         signals.Module("own_modules:Normed", **QUICK).load(tmp_path / "weights.safetensors", PANEL)
+
+
+def test_a_usual_setting_that_is_given_makes_no_other_network():
+    """Else two variants of a bench that are the same would be trained twice. No arguments are not none given."""
+    plain = signals.MLP((4,), features=["return_1"])
+    assert vars(signals.MLP((4,), features=["return_1"], dropout=0.0, epochs=20, loss="mse", patience=5)) == vars(plain)
+    assert vars(signals.MLP((4,), features=["return_1"], dropout=0.1)) != vars(plain)
+    bare = signals.MLP((4,), features=["return_1"], optimizer_arguments={})
+    assert bare.training.optimizer_arguments == {}
+    assert bare.varied(dropout=0.1).training.optimizer_arguments == {}
+    assert plain.varied(dropout=0.0).training == plain.training

@@ -124,6 +124,15 @@ def make_options(settings: Mapping[str, Any], owner: str, also: tuple[str, ...] 
     return Options(**given)
 
 
+def unusual(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those that are the usual ones anyway, so that what is the same is told the same.
+
+    Arguments of the optimizer stay: a network has its own for whoever gives none.
+    """
+    usual = {one.name: one.default for one in dataclasses.fields(Options)}
+    return {key: value for key, value in training.items() if key == "optimizer_arguments" or value != usual.get(key)}
+
+
 def _whole(key: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
         raise bt.ConfigError(f"{key} is {value!r}; it must be a whole number, at least 1.")
