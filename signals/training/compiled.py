@@ -25,7 +25,7 @@ from signals.networks.dropout import Dropout
 from signals.networks.kernels import HUBER, MAE, MSE, Batches, Models, Rules, score, train
 from signals.training.data import NONE, STEP_BITS, Cells, Lane, Store, row_order
 from signals.training.frozen import Moving
-from signals.training.optimizers import Unit, runs
+from signals.training.optimizers import Unit, runs, shares_steps
 from signals.training.options import Options
 from signals.training.threads import in_threads
 
@@ -46,6 +46,7 @@ def suits(shape: Shape, loss: Loss, options: Options, device: str) -> bool:
         and _function(loss) in _LOSSES
         and options.optimizer in ("Adam", "AdamW")
         and not any(given.get(key) for key in _UNUSUAL)
+        and shares_steps(options)  # else each model has an optimizer of its own
         and (options.scheduler is None or options.schedule_by == "epoch")
         and not options.freeze
     )
@@ -159,7 +160,8 @@ class Loop:
     def _rules(self, unit: Unit) -> Rules:
         group = unit.optimizer.param_groups[0]
         beta_1, beta_2 = (float(beta) for beta in group["betas"])
-        decay, is_decoupled = float(group["weight_decay"]), isinstance(unit.optimizer, torch.optim.AdamW)
+        decay, is_adamw = float(group["weight_decay"]), isinstance(unit.optimizer, torch.optim.AdamW)
+        is_decoupled = is_adamw or bool(group.get("decoupled_weight_decay"))  # of Adam, where it is asked to
         epsilon = float(group["eps"])
         learning = self._loss, self._delta, self._clip, beta_1, beta_2, epsilon, decay, is_decoupled
         return Rules(self._widths, self._is_weight, self._batch, *learning)
