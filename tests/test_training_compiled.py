@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from signals.losses import loss_of
 from signals.networks import MLPShape, RecurrentShape
 from signals.training import compiled
 from signals.training.compiled import suits
+from signals.training.fit import _parts
 from signals.training.options import Options
 from signals.training.resume import resume, save_state
 from signals.training.task import Config
@@ -184,6 +186,16 @@ def test_progress_is_told_lane_by_lane():
 def test_what_it_does_not_know_is_left_to_torch(shape, loss, options, device):
     assert suits(SHAPE, loss_of("mse"), Options(), "cpu")
     assert not suits(shape, loss_of(loss), Options(**options), device)
+
+
+@pytest.mark.parametrize(("activation", "most"), [("relu", 128), ("tanh", 32)])
+def test_many_configurations_train_in_parts_that_have_room(activation, most):
+    """A hundred lanes of four configurations; what all models say of the watched sessions is held at once."""
+    one = made(lanes=LANES * 25, configs=FOUR, shape=MLPShape(FEATURES, hidden=(5, 4), activation=activation))
+    parts = _parts(SimpleNamespace(alone=False, options=one.options, device="cpu"), one)
+    assert [lane for lanes, _ in parts for lane in lanes] == list(range(100))
+    assert max(len(lanes) * len(configs) for lanes, configs in parts) == most
+    assert all(list(configs) == [0, 1, 2, 3] for _, configs in parts)
 
 
 def test_the_tolerance_is_worth_something(monkeypatch):

@@ -43,6 +43,8 @@ log = logging.getLogger("signals")
 _SAVED_EVERY = 60.0  # seconds between two states of a training that is under way
 # Models of a stack with several configurations on a CPU: as many as stay in its cache, and wait little for each other.
 _ON_CPU = 32
+# Of those that train lane by lane: few enough that what all of them say of the watched sessions has room.
+_BY_LANE = 128
 
 
 class Plan(NamedTuple):
@@ -215,8 +217,8 @@ def _parts(plan: Plan, task: Task) -> list[tuple[range, range]]:
     lanes, configs = len(task.lanes), len(task.configs)
     if plan.alone or needs_closure(plan.options):
         return [(range(lane, lane + 1), range(k, k + 1)) for lane in range(lanes) for k in range(configs)]
-    by_lane = suits(task.shape, task.loss, task.options, plan.device)
-    most = max(1, _ON_CPU // configs) if plan.device == "cpu" and configs > 1 and not by_lane else lanes
+    at_once = _BY_LANE if suits(task.shape, task.loss, task.options, plan.device) else _ON_CPU
+    most = max(1, at_once // configs) if plan.device == "cpu" and configs > 1 else lanes
     return [(range(first, min(first + most, lanes)), range(configs)) for first in range(0, lanes, most)]
 
 
