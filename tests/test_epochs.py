@@ -19,7 +19,7 @@ from signals.training.best import Best
 from signals.training.fitted import load
 from signals.training.options import Options
 from signals.training.resume import resume, save_state
-from signals.training.trail import Better, by_epoch, pool_trails, trail_of
+from signals.training.trail import Better, pool_trails, trail_of
 from signals.training.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -266,10 +266,9 @@ def test_the_trail_holds_what_was_best_until_each_epoch():
         best.note(epoch, range(3), [1.0] * 3, (valid, (0.0,) * 3), tensors(epoch))
     assert [(one.epoch, one.models) for one in best.trail] == [(1, (0,)), (2, (1,)), (3, (0,))]
     outcomes = best.outcomes()
-    names = ("a", "b", "c")
-    trail = pool_trails([one.trail for one in outcomes], names)
-    told = [None if one is None else (one[0], one[1]["w"][:, 0].tolist()) for one in by_epoch(trail, names, 5)]
-    assert told == [(("a",), [1.0]), (("a", "b"), [1.0, 12.0]), (("a", "b"), [3.0, 12.0]), None, None]
+    trail = pool_trails([one.trail for one in outcomes], ("a", "b", "c"))
+    told = [(epoch, models, state["w"][:, 0].tolist()) for epoch, models, state in trail]
+    assert told == [(1, ("a",), [1.0]), (2, ("b",), [12.0]), (3, ("a",), [3.0])]
     assert outcomes[0].state["w"].tolist() == [[3.0]]
     assert [one.epoch for one in trail_of(best.trail, 0)] == [1, 3]
     assert isinstance(trail[0], Better)

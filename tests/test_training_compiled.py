@@ -12,6 +12,7 @@ from training_cases import CLOSE, FEATURES, assert_same_model, lane, market_of, 
 
 from signals.losses import loss_of
 from signals.networks import MLPShape, RecurrentShape
+from signals.networks.kernels import TILE
 from signals.training import compiled
 from signals.training.compiled import suits
 from signals.training.fit import _parts
@@ -68,6 +69,19 @@ def made(**settings):
 def test_as_the_steps_of_torch(monkeypatch, case):
     one = made(**CASES[case])
     assert Trainer(one)._loop is not None
+    for ours, theirs in zip(trained(one), by_torch(monkeypatch, partial(trained, one)), strict=True):
+        assert_same_model(ours, theirs)
+
+
+@pytest.mark.parametrize("batch", [256, 257, 600], ids="{} samples".format)
+def test_a_batch_of_several_tiles(monkeypatch, batch):
+    """Whole ones, and one of a single sample; rounding of a sum grows with the root of its terms, 600 here: 1.5e-6."""
+    inputs, labels = market_of(300)
+    inputs[np.random.default_rng(1).random(inputs.shape) < 0.1] = np.nan
+    store = inputs, labels
+    lanes = [lane(range(240), range(242, 300), 0, seed, market_of(300)) for seed in (0, 1)]
+    assert TILE == 256
+    one = made(lanes=lanes, store=store, configs=FOUR, batch=batch, epochs=3, loss="huber")
     for ours, theirs in zip(trained(one), by_torch(monkeypatch, partial(trained, one)), strict=True):
         assert_same_model(ours, theirs)
 

@@ -1,8 +1,9 @@
 """What is compiled of the networks, in one file, since Numba keeps compiled code by the file of what is called.
 
 `drop` is dropout on the CPU. `train` is an epoch of plain multilayer perceptrons (linear, ReLU, dropout; one output):
-one lane with all its configurations, batch after batch, gather to step; `score` is what they say of some cells. Values
-of a layer are (units, samples), those of the inputs (samples, features). Numba hands matrix products to SciPy's BLAS.
+one lane with all its configurations, batch after batch, gather to step; `score` is what they say of some cells. A batch
+goes through a network tile by tile, each (units, samples): then a product is small enough for the BLAS to work at the
+speed of the core, and what belongs to it stays in the nearest cache. Numba hands matrix products to SciPy's BLAS.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ MSE, MAE, HUBER = 0, 1, 2
 GOLDEN, STRIDE = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 MIX_1, MIX_2 = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 SPREAD, LOW_1, LOW_2 = 0x9E3779B9, 0x7FEB352D, 0x846CA68B
+TILE = 256  # samples of a batch that go through a network at once: few enough for products that a BLAS does not pack
 _TOUCHED = 64  # samples whose memory is asked for at once
+_LINE = 16  # numbers of a line of the cache
 _LARGEST = np.float32(np.finfo(np.float32).max)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
@@ -68,6 +71,20 @@ class Rules(NamedTuple):
     is_decoupled: bool  # whether it acts on the weights themselves (AdamW) or on the gradient (Adam)
 
 
+class Drawn(NamedTuple):
+    """What dropout of a tile is drawn from."""
+
+    base: np.int64  # of the model
+    limit: np.int64  # its rate, of 2**32; 0: nothing is dropped
+    scale: np.float32  # 1 / (1 - its rate)
+    counter: np.uint64  # of the step
+    first: int  # sample of the tile, of those of the batch
+    batch: int  # samples
+
+
+_NOTHING = Drawn(np.int64(0), np.int64(0), _ONE, np.uint64(0), 0, 0)
+
+
 @kernel
 def drop(x, base, limit, scale, counter, out):
     """Elements of each model (M, E) times 0 or its scale: `signals.networks.dropout` says which."""
@@ -102,12 +119,12 @@ def _drawn(i, low, high):
 
 
 @kernel
-def _drop_here(values, base, limit, scale, counter):
-    """`drop` of one model, in place."""
-    low, high = _keys(base, counter)
-    least = np.uint32(limit)
+def _drop_unit(values, unit, layer, drawn):
+    """`drop` of what a unit of a layer says of the samples of a tile, in place."""
+    low, high = _keys(drawn.base, drawn.counter + np.uint64(layer) * np.uint64(STRIDE))
+    least, at = np.uint32(drawn.limit), unit * drawn.batch + drawn.first
     for i in range(len(values)):
-        values[i] *= scale if _drawn(i, low, high) >= least else _ZERO
+        values[i] *= drawn.scale if _drawn(at + i, low, high) >= least else _ZERO
 
 
 @kernel
@@ -122,23 +139,31 @@ def train(batches, models, rules, steps_done, first_step):
         first_step: its number for dropout.
     """
     size, widths = rules.batch, rules.widths
-    units = widths[1:].sum()
-    x = np.empty((size, widths[0]), np.float32)
-    label, slope, ones = np.empty(size, np.float32), np.empty(size, np.float32), np.ones(size, np.float32)
-    hidden = np.empty(units * size, np.float32)
-    up, down = np.empty(widths[1:].max() * size, np.float32), np.empty(widths[1:].max() * size, np.float32)
-    gradient = np.empty(models.values.shape[1], np.float32)
+    features, units, tile = widths[0], widths[1:].sum(), min(size, TILE)
+    x, label = np.empty(features * size, np.float32), np.empty(size, np.float32)
+    slope, ones, hidden = np.empty(tile, np.float32), np.ones(tile, np.float32), np.empty(units * tile, np.float32)
+    up, down = np.empty(widths[1:].max() * tile, np.float32), np.empty(widths[1:].max() * tile, np.float32)
+    gradient, part = np.empty(models.values.shape[1], np.float32), np.empty(models.values.shape[1], np.float32)
     steps = len(batches.order) // size
     totals = np.zeros(len(models.rate))
     for step in range(steps):
-        _gather(batches, step * size, x, label)
+        _gather(batches, step * size, features, x, label)
         for c in range(len(models.rate)):
             if not models.active[c]:
                 continue
-            values, number = models.values[c], np.uint64(first_step + step) * np.uint64(GOLDEN)
-            _forward(values, x, widths, models.base[c], models.limit[c], models.scale[c], number, hidden, slope)
-            totals[c] += _slopes(slope, label, rules)
-            _backward(values, x, widths, models.scale[c], hidden, slope, ones, up, down, gradient)
+            values, counter = models.values[c], np.uint64(first_step + step) * np.uint64(GOLDEN)
+            gradient[:] = _ZERO
+            loss = 0.0
+            for at in range(0, size, tile):
+                count = min(tile, size - at)
+                some = x[at * features : (at + count) * features].reshape(features, count)
+                said, drawn = slope[:count], Drawn(models.base[c], models.limit[c], models.scale[c], counter, at, size)
+                _forward(values, some, widths, drawn, hidden, said)
+                loss += _slopes(said, label[at : at + count], rules)
+                _backward(values, some, widths, drawn.scale, hidden, said, ones[:count], up, down, part)
+                for k in range(len(part)):
+                    gradient[k] += part[k]
+            totals[c] += loss / size
             _penalize(values, gradient, models.l1[c], models.l2[c], rules)
             _move(models, c, gradient, rules, steps_done + step + 1)
     for c in range(len(models.rate)):
@@ -146,59 +171,59 @@ def train(batches, models, rules, steps_done, first_step):
 
 
 @kernel
-def score(batches, values, widths, size, outputs):
-    """The outputs of models with parameters (C, P) for the cells of ``batches.order``, so many at a time: (C, cells).
-
-    ``size`` divides the number of cells.
-    """
-    units = widths[1:].sum()
-    x, label = np.empty((size, widths[0]), np.float32), np.empty(size, np.float32)
-    hidden, nothing = np.empty(units * size, np.float32), np.int64(0)
-    for at in range(0, len(batches.order), size):
-        _gather(batches, at, x, label)
+def score(batches, values, widths, outputs):
+    """The outputs of models with parameters (C, P) for the cells of ``batches.order``, whole tiles: (C, cells)."""
+    features = widths[0]
+    x, label = np.empty(features * TILE, np.float32), np.empty(TILE, np.float32)
+    hidden = np.empty(widths[1:].sum() * TILE, np.float32)
+    for at in range(0, len(batches.order), TILE):
+        _gather(batches, at, features, x, label)
         for c in range(len(values)):
-            _forward(values[c], x, widths, nothing, nothing, _ONE, np.uint64(0), hidden, outputs[c, at : at + size])
+            said = outputs[c, at : at + TILE]
+            _forward(values[c], x.reshape(features, TILE), widths, _NOTHING, hidden, said)
 
 
 @kernel
-def _gather(batches, at, x, label):
-    """The scaled inputs and the labels of a batch."""
-    count, features = x.shape
+def _gather(batches, first, features, x, label):
+    """The labels of a batch, whose cells begin at ``first``, and its scaled inputs, tile after tile."""
     touched = _ZERO
-    for begin in range(0, count, _TOUCHED):
-        end = min(begin + _TOUCHED, count)
-        # Rows lie anywhere: to ask for many at once is to wait once.
-        for i in range(begin, end):
-            row = batches.inputs[batches.order[at + i]]
-            touched = max(touched, max(row[0], row[features - 1]))
-        for i in range(begin, end):
-            row, out = batches.inputs[batches.order[at + i]], x[i]
-            for f in range(features):
-                out[f] = (row[f] - batches.shift[f]) * batches.factor[f]
-            label[i] = batches.labels[batches.order[at + i]] / batches.unit
+    for at in range(0, len(label), TILE):
+        count = min(TILE, len(label) - at)
+        out = x[at * features : (at + count) * features].reshape(features, count)
+        cells = batches.order[first + at : first + at + count]
+        for begin in range(0, count, _TOUCHED):
+            end = min(begin + _TOUCHED, count)
+            # Rows lie anywhere: to ask for many at once is to wait once.
+            for i in range(begin, end):
+                row = batches.inputs[cells[i]]
+                for f in range(0, features, _LINE):
+                    touched = max(touched, row[f])
+                touched = max(touched, row[features - 1])
+            for i in range(begin, end):
+                row = batches.inputs[cells[i]]
+                for f in range(features):
+                    out[f, i] = (row[f] - batches.shift[f]) * batches.factor[f]
+                label[at + i] = batches.labels[cells[i]] / batches.unit
     if batches.has_unknown:  # as torch.nan_to_num
-        for i in range(count):
-            out = x[i]
-            for f in range(features):
-                value = out[f] if out[f] == out[f] else _ZERO
-                out[f] = min(max(value, -_LARGEST), _LARGEST)
+        for k in range(len(x)):
+            value = x[k] if x[k] == x[k] else _ZERO
+            x[k] = min(max(value, -_LARGEST), _LARGEST)
     return touched
 
 
 @kernel
-def _forward(values, x, widths, base, limit, scale, number, hidden, output):
-    """The hidden values, layer after layer, and the output of a batch; dropout where ``limit`` is above 0."""
-    size = len(x)
+def _forward(values, x, widths, drawn, hidden, output):
+    """The hidden values, layer after layer, and the output of a tile."""
+    size = len(output)
     place, at, before = 0, 0, 0
     for layer in range(len(widths) - 1):
         inputs, units = widths[layer], widths[layer + 1]
         weight = values[place : place + units * inputs].reshape(units, inputs)
         bias = values[place + units * inputs : place + units * inputs + units]
         place += units * (inputs + 1)
-        flat = hidden[at : at + units * size]
-        out = flat.reshape(units, size)
+        out = hidden[at : at + units * size].reshape(units, size)
         if layer == 0:
-            np.dot(weight, x.T, out)
+            np.dot(weight, x, out)
         else:
             np.dot(weight, hidden[before:at].reshape(inputs, size), out)
         for j in range(units):
@@ -206,8 +231,8 @@ def _forward(values, x, widths, base, limit, scale, number, hidden, output):
             for i in range(size):
                 value = row[i] + shift
                 row[i] = _ZERO if value <= 0 else value  # NaN stays NaN
-        if limit > 0:
-            _drop_here(flat, base, limit, scale, number + np.uint64(layer) * np.uint64(STRIDE))
+            if drawn.limit > 0:
+                _drop_unit(row, j, layer, drawn)
         before, at = at, at + units * size
     last = widths[-1]
     np.dot(hidden[before:at].reshape(last, size).T, values[place : place + last], output)
@@ -218,11 +243,10 @@ def _forward(values, x, widths, base, limit, scale, number, hidden, output):
 
 @kernel
 def _slopes(output, label, rules):
-    """The mean loss of a batch; its slope by each output takes the place of the output."""
-    size = len(output)
-    share, delta = np.float32(1.0 / size), np.float32(rules.delta)
+    """The sum of the losses of a tile; the slope of the batch's loss by each output takes the place of the output."""
+    share, delta = np.float32(1.0 / rules.batch), np.float32(rules.delta)
     total = 0.0
-    for i in range(size):
+    for i in range(len(output)):
         error = output[i] - label[i]
         far = abs(error)
         if rules.loss == MSE:
@@ -235,16 +259,16 @@ def _slopes(output, label, rules):
             is_near = far <= delta
             total += np.float32(0.5) * error * error if is_near else delta * (far - np.float32(0.5) * delta)
             output[i] = (error if is_near else np.sign(error) * delta) * share
-    return total / size
+    return total
 
 
 @kernel
 def _backward(values, x, widths, scale, hidden, slope, ones, up, down, gradient):
-    """The gradient by every parameter. What is above 0 was not dropped, so it was multiplied by ``scale``."""
-    size = len(x)
+    """A tile's share of the gradient. What is above 0 was not dropped, so it was multiplied by ``scale``."""
+    size = len(slope)
     layers = len(widths) - 1
     last = widths[layers]
-    end, place = len(hidden), len(values) - last - 1
+    end, place = widths[1:].sum() * size, len(values) - last - 1
     at = end - last * size
     np.dot(hidden[at:end].reshape(last, size), slope, gradient[place : place + last])
     gradient[place + last] = np.dot(slope, ones)
@@ -257,14 +281,12 @@ def _backward(values, x, widths, scale, hidden, slope, ones, up, down, gradient)
         inputs, units = widths[layer], widths[layer + 1]
         place -= units * (inputs + 1)
         out = hidden[at : at + units * size]
-        for k in range(units * size):
-            value = up[k] * scale  # read in any case: a choice, and no branch
-            up[k] = _ZERO if out[k] <= 0 else value
+        _mask(up[: units * size], out, scale)
         after = up[: units * size].reshape(units, size)
         to_weight = gradient[place : place + units * inputs].reshape(units, inputs)
         np.dot(after, ones, gradient[place + units * inputs : place + units * (inputs + 1)])
         if layer == 0:
-            np.dot(after, x, to_weight)
+            np.dot(after, x.T, to_weight)
         else:
             before = at - inputs * size
             np.dot(after, hidden[before:at].reshape(inputs, size).T, to_weight)
@@ -272,6 +294,14 @@ def _backward(values, x, widths, scale, hidden, slope, ones, up, down, gradient)
             np.dot(weight_matrix.T, after, down[: inputs * size].reshape(inputs, size))
             up, down = down, up
             at = before
+
+
+@kernel
+def _mask(values, hidden, scale):
+    """``values`` times ``scale`` where ``hidden`` is above 0, in place."""
+    for k in range(len(values)):
+        value = values[k] * scale  # in any case: a choice, and no branch
+        values[k] = _ZERO if hidden[k] <= 0 else value
 
 
 @kernel

@@ -19,7 +19,6 @@ from signals.training.device import named, precise
 from signals.training.fitted import Fitted, replaced
 from signals.training.prepare import Inputs
 from signals.training.seen import seen_before
-from signals.training.trail import by_epoch
 
 log = logging.getLogger("signals")
 Floats = NDArray[np.float64]
@@ -57,14 +56,15 @@ def scores_by_epoch(
     trail.
     """
     assert fitted.trail is not None
+    better = {one.epoch: one for one in fitted.trail}
     asked: _Asked | None = None
     scores: dict[str, Floats] = {}
-    for better in by_epoch(fitted.trail, fitted.members, epochs):
-        if better is not None:
+    for epoch in range(1, epochs + 1):
+        if epoch in better:
             asked = asked or _seen(fitted, inputs, device, panel, rows)
-            members, state = better
-            scores = _scores(replaced(fitted, members=members, state=state), asked, loss, precision)
-        yield scores
+            _, members, state = better[epoch]
+            scores |= _scores(replaced(fitted, members=members, state=state), asked, loss, precision)
+        yield {member: scores[member] for member in fitted.members if member in scores}
 
 
 class _Asked(NamedTuple):

@@ -22,7 +22,7 @@ from signals import losses
 from signals.losses import Loss
 from signals.networks import MLPShape, Shape, Stack
 from signals.networks.dropout import Dropout
-from signals.networks.kernels import HUBER, MAE, MSE, Batches, Models, Rules, score, train
+from signals.networks.kernels import HUBER, MAE, MSE, TILE, Batches, Models, Rules, score, train
 from signals.training.data import NONE, STEP_BITS, Cells, Lane, Store, row_order
 from signals.training.frozen import Moving
 from signals.training.optimizers import Unit, runs, shares_steps
@@ -133,13 +133,13 @@ class Loop:
         """What every model says of cells (lanes, S), the same for the lanes of a fold, without dropout: (M, S, 1)."""
         values = _together([one.values for one in parameters.values()])
         count = cells.shape[1]
-        found = np.empty((len(values), -(-count // self._batch) * self._batch), dtype=np.float32)
+        found = np.empty((len(values), -(-count // TILE) * TILE), dtype=np.float32)
         work = []
         for places in runs([lane.fold for lane in self._lanes]):  # they see the same
             first = places[0]
             mine = slice(self._models_of(first).start, self._models_of(places[-1]).stop)
             batches = self._batches(self._lanes[first], np.resize(cells[first].numpy(), found.shape[1]))
-            work.append(partial(score, batches, values[mine], self._widths, self._batch, found[mine]))
+            work.append(partial(score, batches, values[mine], self._widths, found[mine]))
         in_threads(work)
         return torch.from_numpy(found[:, :count])[..., None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -42,33 +42,6 @@ def pool_trails(trails: Sequence[Trail], members: Sequence[str]) -> Trail:
         state = {name: torch.cat([own[name] for _, own in mine]) for name in mine[0][1]}
         found.append(Better(epoch, tuple(member for member, _ in mine), state))
     return tuple(found)
-
-
-def by_epoch(
-    trail: Trail, members: Sequence[str], epochs: int
-) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]] | None]:
-    """What was best after 1, 2, ... ``epochs`` epochs.
-
-    Args:
-        trail: of the members.
-        members: in their order.
-        epochs: how many, at most.
-
-    Yields:
-        The members of which an epoch so far was of use, in the order of ``members``, with their weights, name ->
-        (K, ...); None after an epoch in which none became better.
-    """
-    better = {one.epoch: one for one in trail}
-    best: dict[str, dict[str, Tensor]] = {}
-    for epoch in range(1, epochs + 1):
-        if epoch not in better:
-            yield None
-            continue
-        _, models, state = better[epoch]
-        for place, member in enumerate(models):
-            best[member] = {name: one[place : place + 1] for name, one in state.items()}
-        known = tuple(member for member in members if member in best)
-        yield known, {name: torch.cat([best[member][name] for member in known]) for name in state}
 
 
 def to_tensors(trail: Sequence[Better]) -> dict[str, Tensor]:

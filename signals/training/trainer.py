@@ -243,21 +243,22 @@ class Trainer:
             return None
         self.stack.eval()
         watched = self._watched
-        step = max(1, _AT_ONCE // (len(self._model_steps) * self.task.store.symbols * 64))
-        parts = torch.split(watched.cells, step, dim=1)  # (lanes, sessions, N) each
-        output = torch.cat([self._outputs(cells.flatten(1)) for cells in parts], dim=1)  # (M, V*N, O)
+        output = self._outputs(watched.cells)
         label, holds, rank = (self._by_model(one) for one in (watched.label, watched.holds, watched.rank))  # (M, V, N)
         losses = self._compute(output, label.flatten(1), holds.flatten(1).float())
         ic = mean_rank_ic(self._as_sessions(self.task.loss.score(output)), rank, holds)
         return [float(one) for one in losses.tolist()], [float(one) for one in ic.tolist()]
 
     def _outputs(self, cells: Tensor) -> Tensor:
-        """What every model says of cells (lanes, S) of its lane, as it stands: (M, S, O)."""
+        """What every model says of watched cells (lanes, V, N) of its lane, as it stands: (M, V*N, O)."""
         if self._loop is not None:
-            return self._loop.outputs(self._parameters, cells)
-        with precise(self.task.options.precision, self.task.device):
-            found: Tensor = self.stack(self._inputs(cells), self._step).float()
-        return found
+            return self._loop.outputs(self._parameters, cells.flatten(1))
+        step = max(1, _AT_ONCE // (len(self._model_steps) * self.task.store.symbols * 64))
+        found = []
+        for some in torch.split(cells, step, dim=1):
+            with precise(self.task.options.precision, self.task.device):
+                found.append(self.stack(self._inputs(some.flatten(1)), self._step).float())
+        return torch.cat(found, dim=1)
 
     def _end_epoch(self, losses: list[float], watched: tuple[list[float], list[float]] | None) -> None:
         """Note the epoch, keep what is best, move the schedules on, and let go of lanes that have stopped."""
