@@ -16,6 +16,7 @@ from backtester.engine.types import (
     FILL_INTS,
     LEDGER,
     ORDER_INTS,
+    ORDER_SESSION,
     PEAK,
     PLAN_INTS,
     PREVIOUS_EQUITY,
@@ -38,8 +39,6 @@ Table = TypeVar("Table", bound=NDArray[Any])
 
 EXPLICIT_SLOTS = 16
 ROWS = 4096
-# Further rows: for a fifth of all symbols in every session, but no more than some megabytes.
-ROOM, MOST_ROOM = 5, 1 << 17
 
 
 def new_state(symbols: int, cash: float) -> State:
@@ -65,7 +64,7 @@ def new_state(symbols: int, cash: float) -> State:
 
 def new_tape(sessions: int, symbols: int) -> Tape:
     """An empty tape with room to begin with; memory that is never written is never taken."""
-    rows = ROWS + 16 * symbols + min(sessions * symbols // ROOM, MOST_ROOM)
+    rows = ROWS + 16 * symbols
     return Tape(
         ledger=np.zeros((sessions, LEDGER)),
         fill_i=np.empty((rows, FILL_INTS), np.int32),
@@ -78,13 +77,15 @@ def new_tape(sessions: int, symbols: int) -> Tape:
 
 
 def grow_tape(tape: Tape, state: State) -> Tape:
-    """The same tape with more room: what the rest of the run needs if it goes on like this, at least twice as much."""
-    sessions = len(tape.ledger) / max(1, state.i[SESSION])
+    """The same tape with more room: what a run needs that goes on as since its first order, at least twice as much."""
+    fills, events, orders = (int(state.i[k]) for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
+    session = int(state.i[SESSION])
+    first = int(tape.order_i[0, ORDER_SESSION]) if orders else 0
+    share = (len(tape.ledger) - first) / max(1, session - first)
 
     def longer(table: Table, used: int) -> Table:
-        return _longer(table, max(2 * len(table) + ROWS, int(1.1 * sessions * used)))
+        return _longer(table, max(2 * len(table) + ROWS, int(1.1 * share * used)))
 
-    fills, events, orders = (int(state.i[k]) for k in (TAPE_FILLS, TAPE_EVENTS, TAPE_ORDERS))
     return Tape(
         ledger=tape.ledger,
         fill_i=longer(tape.fill_i, fills),
