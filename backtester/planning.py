@@ -13,7 +13,7 @@ from backtester.engine import memory
 from backtester.engine import types as et
 from backtester.errors import StrategyError
 from backtester.market.panel import Panel
-from backtester.strategy import Floats, Strategy, overrides
+from backtester.strategy import Floats, Strategy, in_rows, overrides
 from backtester.submission import WEIGHT_RULE, Submission, is_weight
 
 # Runs a function of the strategy for some sessions and words its errors.
@@ -159,8 +159,8 @@ def new_planner(
     call: Call,
     ahead: bool,
 ) -> OneByOne | InStrides:
-    """In strides where the strategy has ``decide_rows`` and may be asked ``ahead`` of time; see both classes."""
-    if ahead and overrides(strategy, "decide_rows"):
+    """In strides where ``decide_rows`` speaks for the strategy and may be asked ``ahead`` of time; see both classes."""
+    if ahead and in_rows(strategy):
         return InStrides(strategy, panel, scores, call)
     return OneByOne(strategy, panel, decide)
 

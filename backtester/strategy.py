@@ -313,7 +313,8 @@ class Strategy:
     def decide_rows(self, panel: Panel, scores: Floats | None, rows: range) -> Floats:
         """Weights (len(rows), N) for many decisions at once: only for targets that do not depend on the book.
 
-        A strategy that overrides this runs in one stride. Row ``k`` must be what ``decide`` would return after
+        A strategy that overrides this runs in one stride, but for a subclass that overrides ``decide`` alone: that is
+        asked session by session. Row ``k`` must be what ``decide`` would return after
         session ``rows[k]`` (``rows`` has the step ``every``) and may use rows up to that session only; ``panel`` and
         ``scores`` end with the last of them. It is asked ahead of time, on a second thread where there is a second
         core (unless ``on_fill`` or ``on_halt`` is overridden): it must depend on its arguments alone.
@@ -333,6 +334,12 @@ class Strategy:
 
     def on_end(self, view: View) -> None:
         """Called once, after the last decision."""
+
+
+def in_rows(strategy: Strategy) -> bool:
+    """Whether ``decide_rows`` speaks for a strategy: not where a class below it has another ``decide``."""
+    first = next(kind for kind in type(strategy).__mro__ if {"decide", "decide_rows"} & vars(kind).keys())
+    return first is not Strategy and "decide_rows" in vars(first)
 
 
 def overrides(strategy: Strategy, method: str) -> bool:

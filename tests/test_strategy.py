@@ -10,6 +10,7 @@ import pytest
 from small import DATES, Does, panel, run, shares
 
 import backtester as bt
+import strategies
 
 # -- when it is asked --------------------------------------------------------------------------------------------------
 
@@ -220,6 +221,28 @@ def test_scores_are_asked_for_by_name():
 
 
 # -- in strides --------------------------------------------------------------------------------------------------------
+
+
+def test_a_subclass_with_a_decide_of_its_own_is_asked_by_it():
+    """As one who adds a filter to a strategy that ships would write it; what it inherits does not speak for it."""
+    close = 10.0 + np.random.default_rng(0).random((80, 3)).cumsum(axis=0)
+    scores = np.random.default_rng(1).random((80, 3))
+
+    class Filtered(strategies.RankedLongShort):
+        def decide(self, view):
+            return np.zeros(3)
+
+    class InRows(Filtered):
+        def decide_rows(self, market, scores, rows):
+            return np.full((len(rows), 3), 0.2)
+
+    class Deeper(Filtered):
+        pass
+
+    assert len(bt.run(panel(close), strategies.RankedLongShort(1, 1), scores=scores).fills)
+    assert not len(bt.run(panel(close), Filtered(1, 1), scores=scores).fills)
+    assert not len(bt.run(panel(close), Deeper(1, 1), scores=scores).fills)
+    assert len(bt.run(panel(close), InRows(1, 1), scores=scores).fills)
 
 
 def test_a_run_in_pieces_asks_for_every_row_once():

@@ -13,6 +13,7 @@ from backtester.report.earned import contributors
 from backtester.report.flatter import flattering, left_out
 from backtester.report.notes import data_check
 from backtester.report.words import percent
+from backtester.research.book import wiped_out
 from backtester.result import Result
 
 # Events of one family share the first word of their name; the others are listed here.
@@ -125,12 +126,6 @@ def breakers(result: Result) -> list[dict[str, Any]]:
             waiting.append({"date": date, "event": name, **_trip(name, *map(float, numbers)), "active_again": ""})
             found.append(waiting[-1])
     return found
-
-
-def wiped_out(result: Result) -> str:
-    """The first session that ended with no equity or less; nothing if none did."""
-    below = np.flatnonzero(result.tape.ledger[:, t.L_EQUITY] <= 0.0)
-    return str(result.dates[below[0]]) if below.size else ""
 
 
 def without_breakers(result: Result) -> dict[str, Any] | None:

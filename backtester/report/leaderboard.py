@@ -14,6 +14,8 @@ from backtester.report import words as w
 
 _LEAST, _MOST = 40, 160  # columns that are used of a terminal
 _SHOWN = 40  # entries
+_REMARKED = 12
+_FEW = 250  # sessions, below which tests over all variants find too much
 
 
 def print_bench(facts: Mapping[str, Any], console: Console | None = None) -> None:
@@ -59,7 +61,9 @@ class Leaderboard:
             for row in facts.get("flattered") or []
             for line in layout.paragraph(f"{_whose(row)} {row['said']}.", width, "yellow")
         ]
-        return layout.stacked([head, flattered, self._table(width), failed, layout.titled("What it shows", said)])
+        remarked = [line for said_of in remarked_on(facts) for line in layout.paragraph(said_of, width, "yellow")]
+        parts = [head, flattered, remarked, self._table(width), failed, layout.titled("What it shows", said)]
+        return layout.stacked(parts)
 
     def _table(self, width: int) -> list[Text]:
         """Every entry that ran, the best first, as wide as there is room."""
@@ -72,6 +76,13 @@ class Leaderboard:
         said = f"* a baseline; Sharpe ratios with {self._facts['level']:.0%} intervals"
         said += "; rank IC with its standard error" if len(columns) > 5 else ""
         return [*layout.table(header, rows), *layout.paragraph(said, width, "dim")]
+
+
+def remarked_on(facts: Mapping[str, Any]) -> list[str]:
+    """What has to be known of entries before their figures are read: a sentence each, of `_REMARKED` at most."""
+    found = [f"{entry['name']} {said}." for entry in facts["entries"] for said in entry.get("remarks") or ()]
+    more = len(found) - _REMARKED
+    return found[:_REMARKED] + ([f"{more:,} more remarks are in bench.json."] if more > 0 else [])
 
 
 def verdict(facts: Mapping[str, Any]) -> list[str]:
@@ -87,6 +98,8 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         f"{lead}{came} a net Sharpe ratio of {w.plain(net['value'])} a year ({_range(net)}), "
         f"{w.plain(winner['figures']['gross']['sharpe']['value'])} before costs."
     ]
+    if winner.get("wiped_out"):
+        found.append(f"It lost all of its capital, on {winner['wiped_out']}; so did every variant.")
     if failed:
         found.append(f"{w.many(failed, 'more variant')} failed.")
     found += _tried(facts.get("trials"), winner)
@@ -100,14 +113,33 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         as_good = round(placebo["p"] * (placebo["count"] + 1)) - 1
         found.append(
             f"Of {placebo['count']:,} random scores with the same turnover {as_good if as_good > 0 else 'none'} did as "
-            f"well; they had {w.plain(placebo['mean'])} on average."
+            f"well; they had {w.plain(placebo['mean'])} on average, less the same costs."
         )
-    if facts["overfitting"] and facts["overfitting"]["pbo"] is not None:
-        found.append(
-            "The variant that is best in one half of the sessions is not above the median of all in the other with a "
-            f"probability of {w.percent(facts['overfitting']['pbo'])} (probability of backtest overfitting)."
-        )
-    return found + _fragile(winner)
+    return found + _overfitted(facts, variants) + _fragile(winner) + _few(facts)
+
+
+def _overfitted(facts: Mapping[str, Any], variants: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The probability of overfitting, and of which variants, where it is not all of them."""
+    told = facts["overfitting"]
+    if not told or told["pbo"] is None:
+        return []
+    of = told.get("variants") or len(variants)
+    some = f" It is over {of:,} of the variants: those that differ, trade, and pay what the first pays."
+    return [
+        "The variant that is best in one half of the sessions is not above the median of all in the other with a "
+        f"probability of {w.percent(told['pbo'])} (probability of backtest overfitting)."
+        + (some if of < len(variants) else "")
+    ]
+
+
+def _few(facts: Mapping[str, Any]) -> list[str]:
+    sessions = (facts.get("window") or {}).get("sessions") or _FEW
+    if sessions >= _FEW:
+        return []
+    return [
+        f"{w.many(sessions, 'session')} are few: tests over all variants then find a difference too often where there "
+        "is none, and no probability here is to be relied on."
+    ]
 
 
 def paths_said(facts: Mapping[str, Any]) -> list[str]:
@@ -124,8 +156,11 @@ def paths_said(facts: Mapping[str, Any]) -> list[str]:
 
 def _tried(trials: Mapping[str, Any] | None, winner: Mapping[str, Any]) -> list[str]:
     """How many variants were tried on the data, and what that leaves."""
-    if not trials or winner.get("dsr") is None:
+    if not trials:
         return []
+    if winner.get("dsr") is None:
+        have = "variant has" if trials["count"] == 1 else "variants have"
+        return [f"{trials['count']:,} {have} been tried on this data so far."]
     if trials["count"] == 1:
         chance = w.percent(winner["dsr"])
         return [

@@ -85,7 +85,7 @@ class Entry:
     net: Floats = field(default_factory=lambda: np.empty(0))  # (W,) returns over the window
     gross: Floats = field(default_factory=lambda: np.empty(0))
     seeds: dict[str, float] = field(default_factory=dict)  # the net Sharpe ratio of each member of the scores, alone
-    placebos: Floats = field(default_factory=lambda: np.empty(0))  # net Sharpe ratios of scores that know nothing
+    placebos: Floats = field(default_factory=lambda: np.empty(0))  # Sharpe ratios of scores that know nothing
     robust: dict[str, Any] | None = None  # the run made again under what nobody can know: see `_run_again`
 
 
@@ -345,20 +345,36 @@ def _run_member(panel: Panel, entry: Entry, name: str, own: Floats, start: int) 
 
 
 def _luck(panel: Panel, entry: Entry, count: int, start: int) -> Luck:
-    """The placebos of an entry; none are kept if all runs are its own: then the strategy does not look at scores."""
+    """The placebos of an entry; none are kept if all runs are its own: then the strategy does not look at scores.
+
+    Each has its ratio before costs, less what costs take from the entry's own. With its own costs a book of placebos
+    would look worse than it is: it turns over as much and is less volatile, since names that score alike move alike.
+    """
+    gross = sharpe_ratio(entry.gross)
 
     def keep(found: Floats) -> None:
-        if not (found == sharpe_ratio(entry.net)).all():
-            entry.placebos = found
+        if not (found == gross).all():
+            entry.placebos = found - (gross - sharpe_ratio(entry.net))
 
-    return Luck(entry.shown, count, lambda scores: _sharpe(panel, entry.variant, scores, start), keep)
+    return Luck(
+        entry.shown, count, lambda scores: _sharpe(panel, entry.variant, scores, start, book.gross_returns), keep
+    )
 
 
-def _sharpe(panel: Panel, variant: Variant, scores: Floats, start: int) -> float:
-    """The net Sharpe ratio over the window; NaN where the run fails. The benchmark has no part in it."""
+def _sharpe(
+    panel: Panel,
+    variant: Variant,
+    scores: Floats,
+    start: int,
+    returns: Callable[[Result], Floats] = book.net_returns,
+) -> float:
+    """The net Sharpe ratio over the window, or that of other returns; NaN where the run fails.
+
+    The benchmark has no part in it.
+    """
     alone = variant._replace(terms={key: value for key, value in variant.terms.items() if key != "benchmark"})
     try:
-        return sharpe_ratio(book.net_returns(simulated(panel, alone, scores, start))[start + 1 :])
+        return sharpe_ratio(returns(simulated(panel, alone, scores, start))[start + 1 :])
     except BacktesterError:
         return float("nan")
 

@@ -53,6 +53,12 @@ def net_returns(result: Result) -> Floats:
     return simple_returns(result.tape.ledger[:, L_EQUITY], result.cash)
 
 
+def wiped_out(result: Result) -> str:
+    """The first session that ended with no equity or less, as an ISO date; nothing if none did."""
+    below = np.flatnonzero(result.tape.ledger[:, L_EQUITY] <= 0.0)
+    return str(result.dates[below[0]]) if below.size else ""
+
+
 def gross_returns(result: Result) -> Floats:
     """``(price P&L + dividends)[t] / equity[t-1]``, (T,): before commission, slippage, borrow fees and interest.
 

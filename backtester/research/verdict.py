@@ -33,6 +33,7 @@ from backtester.research.paths import AllPaths, told_of_paths
 from backtester.research.placebo import placebo_p
 from backtester.research.quality import HORIZONS, signal_study
 from backtester.research.reality import reality_check, superior_ability
+from backtester.research.remarks import choices, remarks, terms_of
 from backtester.research.study import LEVEL, RESAMPLES, plain, portfolio_study
 from backtester.scores import Scores
 
@@ -55,7 +56,8 @@ def bench_facts(
         ``window`` (``start``, ``end``, ``sessions``: what all figures are taken over; ``set_by``, whose scores
         come last); ``level``, ``resamples``;
         ``entries``, see `_entry`, variants first, the best net Sharpe ratio first; ``pairs``, each against each
-        (`backtester.research.pairs`); ``overfitting`` (`Overfitting`, over the variants), None with fewer than two;
+        (`backtester.research.pairs`); ``overfitting`` (`Overfitting`, over the variants at the winner's costs and
+        fills, `choices` alone), None with fewer than two;
         ``reality``, a row for everything that the variants are held against (``against``, White's ``p``, Hansen's
         ``lower``, ``consistent`` and ``upper``, the ``best`` by mean gain, that gain ``a_year``, and how many
         ``variants`` were held against it); ``mattered`` (`what_mattered`) or None; ``mattered_epochs``
@@ -108,11 +110,18 @@ def bench_facts(
     }
 
 
-def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    """Variants first, what failed last, and the best net Sharpe ratio first."""
+def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
+    """Variants first, what failed last, before it what was wiped out, and the best net Sharpe ratio first."""
     figures = entry["figures"]
     sharpe = figures["net"]["sharpe"]["value"] if figures else None
-    return (entry["role"] != VARIANT, sharpe is None, -(sharpe or 0.0))
+    return (entry["role"] != VARIANT, sharpe is None, bool(entry["wiped_out"]), -(sharpe or 0.0))
+
+
+def _rank(entry: Entry) -> tuple[bool, bool, float]:
+    """The place of a variant that ran, as in `_order`."""
+    sharpe = sharpe_ratio(entry.net)
+    gone = entry.result is not None and bool(book.wiped_out(entry.result))
+    return math.isnan(sharpe), gone, -sharpe if math.isfinite(sharpe) else 0.0
 
 
 class _Followed:
@@ -142,13 +151,14 @@ def _entry(runs: Runs, entry: Entry, followed: _Followed, paths: AllPaths | None
     """An entry by itself.
 
     Returns:
-        ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``figures``
+        ``name``, ``role``, ``options`` (of variants: what each changes), ``error`` ("" if it ran), ``remarks`` (what
+        has to be said of it), ``wiped_out`` (on which date, or ""), ``figures``
         (`portfolio_study` over the window; None if it failed), ``signal`` (`signal_study` or None; its ``by_epoch`` is
         that of `ic_by_epoch`), ``turnover``
         (one-sided, a year, over the window), ``halted`` (since when, or ""), ``curve`` (``dates``, and ``net`` and
-        ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each, their
-        ``mean``, and ``p``) or None, ``robust`` (`Entry.robust`, of variants) or None, ``paths`` (`told_of_paths`) or
-        None.
+        ``gross`` growth of 1), ``seeds`` (`_seeds`) or None, ``placebo`` (``count``, ``sharpe`` of each: before its
+        costs, less what costs take from the entry's own; their ``mean``, and ``p``) or None, ``robust``
+        (`Entry.robust`, of variants) or None, ``paths`` (`told_of_paths`) or None.
     """
     variant, result = entry.variant, entry.result
     told: dict[str, Any] = {
@@ -156,6 +166,8 @@ def _entry(runs: Runs, entry: Entry, followed: _Followed, paths: AllPaths | None
         "role": variant.role,
         "options": plain(dict(variant.options)),
         "error": entry.error,
+        "remarks": [],
+        "wiped_out": "",
         "figures": None,
         "signal": None,
         "seeds": None,
@@ -168,6 +180,8 @@ def _entry(runs: Runs, entry: Entry, followed: _Followed, paths: AllPaths | None
     figures = portfolio_study(result, runs.start + 1)
     dates = runs.panel.dates[runs.window]
     told |= {
+        "remarks": remarks(runs, entry),
+        "wiped_out": book.wiped_out(result),
         "figures": figures,
         "turnover": plain(float(np.nanmean(book.traded(result)[runs.window])) / 2.0 * SESSIONS_PER_YEAR),
         "halted": result.metrics["halted_since"],
@@ -298,10 +312,15 @@ def _ic_pairs(daily: Sequence[Floats | None]) -> dict[tuple[int, int], Paired]:
 
 
 def _overfitting(variants: Sequence[Entry]) -> dict[str, Any] | None:
-    """How often the best of one half of the sessions fails in the other; None with a single variant."""
-    if len(variants) < 2:
+    """How often the best of one half of the sessions fails in the other; None with a single one to choose.
+
+    Among variants at other costs, or that fill at other prices, the cheapest would win in every half.
+    """
+    best = min(variants, key=_rank)
+    alike = choices([entry for entry in variants if terms_of(entry) == terms_of(best)])
+    if len(alike) < 2:
         return None
-    told = probability_of_overfitting(np.column_stack([_joint(entry) for entry in variants]))._asdict()
+    told = probability_of_overfitting(np.column_stack([_joint(entry) for entry in alike]))._asdict()
     found: dict[str, Any] = plain({key: told[key] for key in told if key not in ("chosen", "inside", "outside")})
     return found
 
@@ -310,13 +329,15 @@ def _reality(runs: Runs) -> list[dict[str, Any]]:
     """Whether the best of the variants beats cash, and each baseline, beyond the luck of having tried many.
 
     A baseline is held against the variants that trade at its costs and fills alone, as cheaper ones would beat it by
-    that. ``best`` is the one with the highest mean return less that of the baseline.
+    that. ``best`` is the one with the highest mean return less that of the baseline. Of the variants `choices` alone.
     """
-    variants = [entry for entry in runs.good if entry.variant.role == VARIANT]
+    variants = choices([entry for entry in runs.good if entry.variant.role == VARIANT])
+    if not variants:
+        return []
     against: dict[str, tuple[Floats, list[Entry]]] = {CASH: (np.zeros(len(variants[0].net)), variants)}
     for entry in runs.good:
         if entry.variant.role == BASELINE:
-            alike = [one for one in variants if _terms_of(one) == _terms_of(entry)]
+            alike = [one for one in variants if terms_of(one) == terms_of(entry)]
             against[entry.variant.name] = (_joint(entry), alike)
     rows = []
     for name, (returns, held) in against.items():
@@ -330,11 +351,6 @@ def _reality(runs: Runs) -> list[dict[str, Any]]:
         spa = {key: getattr(hansen, key) for key in ("lower", "consistent", "upper")}
         rows.append({"against": name, "p": white.p, **spa, **told})
     return rows
-
-
-def _terms_of(entry: Entry) -> list[Any]:
-    """What trading costs an entry, and when it fills."""
-    return [entry.variant.terms.get(key) for key in ("cash", "costs", "execution")]
 
 
 # Sections of a config that decide what is done with scores, not what they are.

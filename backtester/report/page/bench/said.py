@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backtester.report import words as w
-from backtester.report.leaderboard import verdict
+from backtester.report.leaderboard import remarked_on, verdict
 from backtester.report.page import terms
 from backtester.report.page.bench.entries import Entries, chance, dig, list_of, rows_of, span, value_of
 from backtester.report.page.said import Verdict
@@ -36,7 +36,8 @@ def opening(facts: Mapping[str, Any], entries: Entries) -> list[str]:
         "winner": entries.winner.get("name"),
         "entries": [*(_whole(one) for one in entries.good), *(_empty(one) for one in entries.failed)],
         "reality": [{"consistent": None, **row} for row in rows_of(facts, "reality") if row.get("against")],
-        "overfitting": {"pbo": dig(facts, "overfitting", "pbo")},
+        "overfitting": {"pbo": dig(facts, "overfitting", "pbo"), "variants": dig(facts, "overfitting", "variants")},
+        "window": facts.get("window"),
         "trials": {"expected_max": None, **trials} if math.isfinite(value_of(trials, "count")) else None,
     }
     return [*verdict(ready), leaves_out(facts)]
@@ -58,6 +59,7 @@ def warnings(facts: Mapping[str, Any], entries: Entries) -> list[tuple[str, str]
         others = [str(name) for name in row.get("entries") or []]
         if others and (entries.winner or {}).get("name") not in others:
             found.append((f"Flattered, {list_of(others[:3])}: {row.get('said')}.", "yellow"))
+    found += [(said_of, "yellow") for said_of in remarked_on({"entries": entries.good})]
     if entries.failed:
         count = len(entries.failed)
         what = "entry" if count == 1 else "entries"
