@@ -131,7 +131,7 @@ def align_scores(scores: Any, panel: Panel) -> Floats | None:
     A DataFrame of dates by symbols, or `Scores`, may lack dates and symbols (NaN: no opinion) but not name others.
 
     Raises:
-        DataError: shape, dates or symbols do not fit the panel.
+        DataError: shape, dates or symbols do not fit the panel, or a score is infinite.
     """
     if scores is None:
         return None
@@ -139,13 +139,24 @@ def align_scores(scores: Any, panel: Panel) -> Floats | None:
         same = scores.symbols == panel.symbols and np.array_equal(scores.dates, panel.dates)
         scores = scores.values if same else scores.frame
     if isinstance(scores, pd.DataFrame):
-        return _frozen(_from_frame(scores, panel))
+        return _frozen(_without_infinite(_from_frame(scores, panel), panel))
     values = np.asarray(scores)
     if values.shape != panel.shape:
         raise DataError(f"scores have shape {values.shape}; the panel has {panel.shape} (sessions, symbols).")
     if values.dtype.kind not in "fiu":
         raise DataError(f"scores have type {values.dtype}; they must be numbers.")
-    return _frozen(np.ascontiguousarray(values, np.float64))
+    return _frozen(_without_infinite(np.ascontiguousarray(values, np.float64), panel))
+
+
+def _without_infinite(values: Floats, panel: Panel) -> Floats:
+    infinite = np.isinf(values)
+    if infinite.any():
+        t, i = (int(place) for place in np.argwhere(infinite)[0])
+        raise DataError(
+            f"the score of {panel.symbols[i]!r} on {panel.dates[t]} is {values[t, i]} (infinite scores: "
+            f"{int(infinite.sum()):,}); a score is finite, or NaN for no opinion. Look for a division by 0."
+        )
+    return values
 
 
 def _from_frame(scores: pd.DataFrame, panel: Panel) -> np.ndarray:

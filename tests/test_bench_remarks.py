@@ -59,7 +59,8 @@ def rising() -> bt.Panel:
     """A market in which the first name falls for 200 sessions and then rises by a fifth in each."""
     close = PANEL.close.copy()
     close[:, 0] = 100.0 * np.cumprod(np.where(np.arange(300) < 200, 0.998, 1.2))
-    return bt.Panel.from_arrays(PANEL.dates, PANEL.symbols, open=close, high=close, low=close, close=close, volume=PANEL.volume)
+    prices = dict.fromkeys(("open", "high", "low", "close"), close)
+    return bt.Panel.from_arrays(PANEL.dates, PANEL.symbols, **prices, volume=PANEL.volume)
 
 
 def test_what_was_wiped_out_comes_last_and_says_so():

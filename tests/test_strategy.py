@@ -215,6 +215,21 @@ def test_a_book_is_read_while_its_decision_is_made():
         run(lambda view: (kept.append(view), kept[0].book.shares)[1] * 0 if view.t else kept.append(view))
 
 
+@pytest.mark.parametrize("made", [np.asarray, pd.DataFrame], ids=["array", "frame"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_an_infinite_score_is_refused(made, value):
+    """A division by 0 in a factor would else leave out just those names, without a word."""
+    market = panel(10.0 + np.random.default_rng(0).random((8, 3)))
+    scores = np.zeros((8, 3))
+    scores[4, 1] = scores[6, 2] = value
+    told = made(scores)
+    if made is pd.DataFrame:
+        told = pd.DataFrame(scores, index=market.dates, columns=market.symbols)
+    said = f"the score of '{market.symbols[1]}' on {market.dates[4]} is {value} .infinite scores: 2.; a score is finite"
+    with pytest.raises(bt.DataError, match=said):
+        bt.run(market, strategies.RankedLongShort(1, 1), scores=told)
+
+
 def test_scores_are_asked_for_by_name():
     with pytest.raises(bt.StrategyError, match="no scores: pass scores="):
         run(lambda view: view.scores[-1])

@@ -63,6 +63,16 @@ def test_idle_sessions_are_said_with_the_figures_since() -> None:
     assert "were before the first position" not in printed(make_result(), 200)  # never a position
 
 
+def test_a_book_that_is_empty_at_the_end_is_said() -> None:
+    said = "Nothing was held in the last 3 of 6 sessions; every figure includes them. Do the scores end before"
+    assert said in one_line(printed(with_ledger(L_LONG=[0, 100, 100, 0, 0, 0], L_STATUS=0), 200))
+    assert said in one_line(printed(with_ledger(L_SHORT=[0, 100, 100, 0, 0, 0], L_STATUS=0), 200))
+    for other in ({"L_LONG": 100.0}, {}):
+        assert "Nothing was held" not in printed(with_ledger(**other), 200)
+    ruined = with_ledger(L_LONG=[0, 100, 100, 0, 0, 0], L_EQUITY=[1000, 1000, -5, -5, -5, -5])
+    assert "Nothing was held" not in printed(ruined, 200)
+
+
 def test_a_reducing_book_is_not_called_halted() -> None:
     reducing = with_ledger(L_STATUS=[0, 0, 0, 1, 1, 1])
     facts = summarise(reducing)

@@ -56,8 +56,9 @@ def summarise(result: Result) -> dict[str, Any]:
         ``event``, ``cause`` in words, the ``value`` that was measured, its ``limit``, ``equity``, and ``active_again``,
         a date or ``""``), ``status`` at the end (``active``, ``reducing``, ``halted``; ``""`` for an empty run),
         ``halted_since`` (since when, unless active) and ``wiped_out`` (ISO date or ``""``),
-        ``events`` (counts of those that happened), ``resting`` (orders left), ``no_fill`` (why nothing was traded,
-        ``""`` if something was), ``content_hash``, ``record_hash``.
+        ``sessions_after_position`` (how many at the end closed without one), ``events`` (counts of those that
+        happened), ``resting`` (orders left), ``no_fill`` (why nothing was traded, ``""`` if something was),
+        ``content_hash``, ``record_hash``.
     """
     ledger, metrics = result.tape.ledger, dict(result.metrics)
     longs, shorted = (bool((ledger[:, side] > 0.0).any()) for side in (t.L_LONG, t.L_SHORT))
@@ -86,6 +87,7 @@ def summarise(result: Result) -> dict[str, Any]:
         "status": t.STATUSES[int(ledger[-1, t.L_STATUS])] if len(ledger) else "",
         "halted_since": metrics["halted_since"],
         "wiped_out": wiped_out(result),
+        "sessions_after_position": _after_position(ledger),
         "events": count_events(result),
         "resting": int(result.resting_orders.symbol.size),
         "no_fill": why_no_fill(result),
@@ -126,6 +128,12 @@ def breakers(result: Result) -> list[dict[str, Any]]:
             waiting.append({"date": date, "event": name, **_trip(name, *map(float, numbers)), "active_again": ""})
             found.append(waiting[-1])
     return found
+
+
+def _after_position(ledger: Any) -> int:
+    """How many sessions at the end closed without a position."""
+    held = np.flatnonzero((ledger[:, t.L_LONG] > 0.0) | (ledger[:, t.L_SHORT] > 0.0))
+    return len(ledger) - 1 - int(held[-1]) if held.size else len(ledger)
 
 
 def without_breakers(result: Result) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from backtester.report import words as w
 
-_IDLE = 0.05  # share of the sessions before the first position from which on it is said
+_IDLE = 0.05  # share of the sessions before the first position, or after the last, from which on it is said
 NOT_CHECKED = "not checked"
 
 
@@ -65,11 +65,17 @@ def sentences(label: str, parts: Sequence[str]) -> str:
 
 def _idle(facts: Mapping[str, Any]) -> list[str]:
     metrics, sessions = facts["metrics"], facts["sessions"]
-    before = metrics["sessions_before_position"]
-    if not metrics["first_position"] or before <= _IDLE * sessions:
-        return []
-    return [
-        f"{before:,} of {w.many(sessions, 'session')} were before the first position; every figure includes them. "
-        f"Since then: Sharpe ratio {w.plain(metrics['sharpe_invested'])}, volatility "
-        f"{w.percent(metrics['volatility_invested'])}."
-    ]
+    before, after = metrics["sessions_before_position"], facts["sessions_after_position"]
+    found = []
+    if metrics["first_position"] and before > _IDLE * sessions:
+        found.append(
+            f"{before:,} of {w.many(sessions, 'session')} were before the first position; every figure includes them. "
+            f"Since then: Sharpe ratio {w.plain(metrics['sharpe_invested'])}, volatility "
+            f"{w.percent(metrics['volatility_invested'])}."
+        )
+    if metrics["first_position"] and after > _IDLE * sessions and not (facts["halted_since"] or facts["wiped_out"]):
+        found.append(
+            f"Nothing was held in the last {after:,} of {w.many(sessions, 'session')}; every figure includes them. Do "
+            "the scores end before the data?"
+        )
+    return found

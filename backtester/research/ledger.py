@@ -5,8 +5,9 @@ JSON to ``trials.jsonl`` in the folder of runs; to delete a run's folder deletes
 
 **A trial** is a run, told from others by a hash of all that decides it (`trial_of`): the same run again is the same
 trial, under whatever name; another setting, another seed, other data or other code that trades otherwise is another
-one. All of them count, those that resemble each other too: fewer are effectively independent, so this is more severe
-than it need be.
+one. All of them count, those that resemble each other too. Fewer are effectively independent, so their number is too
+high, and the spread of their ratios too low: with many near-copies of one variant the second weighs more, and the
+deflated ratio is too high.
 
 **The same data**: a cut by dates is another panel with another fingerprint, and still the same history. So a trial
 holds the fingerprint of its panel and the key of the dataset that it was cut from (`dataset_key`). Two trials are on

@@ -48,9 +48,10 @@ GLOSSARY = (
     ),
     (
         "Placebos as good",
-        "The share of random scores, as persistent as the variant's and so with its turnover and costs, whose net "
-        "Sharpe ratio is at least as high: (1 + those) / (1 + all). After Theiler et al. (1992), Testing for "
-        "nonlinearity in time series: the method of surrogate data, and Langsrud (2005), Rotation tests.",
+        "The share of random scores, as persistent as the variant's and so with its turnover, whose Sharpe ratio, less "
+        "what costs take from the variant's own, is at least as high: (1 + those) / (1 + all). After Theiler et al. "
+        "(1992), Testing for nonlinearity in time series: the method of surrogate data, and Langsrud (2005), Rotation "
+        "tests.",
     ),
     (
         "Seeds alone",
