@@ -154,6 +154,21 @@ def test_few_sessions_are_said_to_be_few(sessions, few):
     assert ("are few: tests over all variants" in " ".join(opening(facts, Entries(facts)))) == few
 
 
+def test_whose_scores_come_last_is_told_of_all():
+    facts = found([Variant("a", ranked, scores=of(0))])
+    facts["window"]["set_by"] = ["a", "b", "c", "d", "e"]
+    text = " ".join(line.plain for line in Leaderboard(facts).lines(120))
+    assert "the scores of a, b, c and 2 more come last" in " ".join(text.split())
+
+
+def test_why_no_variant_could_be_run_is_told_of_variants_alone():
+    short = Variant("short", ranked, scores=of(0)[:9])
+    hold = Variant("hold", strategies.EqualWeight, role=BASELINE)
+    with pytest.raises(bt.DataError, match="no variant could be run: short: scores have shape") as told:
+        run_variants(PANEL, [short, hold], placebos=1)
+    assert "hold" not in str(told.value)
+
+
 def test_many_remarks_are_cut():
     facts = found([Variant(f"n{k}", Never) for k in range(15)] + [Variant("a", ranked, scores=of(0))])
     told = [text for text, _ in warnings(facts, Entries(facts))]

@@ -70,7 +70,7 @@ def test_the_page_as_data() -> None:
     assert sorted(data) == [
         "breakers", "content_hash", "contributors", "data_check", "drawdowns", "end", "events", "flattered_by",
         "halted_since", "leaves_out", "metrics", "monthly", "name", "no_fill", "record_hash", "resting", "sessions",
-        "settings", "start", "status", "symbols", "wiped_out", "without_breakers",
+        "sessions_after_position", "settings", "start", "status", "symbols", "wiped_out", "without_breakers",
     ]  # fmt: skip
 
 

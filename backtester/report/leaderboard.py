@@ -199,7 +199,8 @@ def _whose(row: Mapping[str, Any]) -> str:
 def _since(window: Mapping[str, Any]) -> str:
     """Which entries decide when all begin: those whose scores come last."""
     names = window.get("set_by") or []
-    return f": the scores of {_listed(names[:3], 'and')} come last" if names else ""
+    shown = names if len(names) < 4 else [*names[:3], f"{len(names) - 3:,} more"]
+    return f": the scores of {_listed(shown, 'and')} come last" if names else ""
 
 
 def _beaten(facts: Mapping[str, Any], ahead: set[str]) -> list[str]:

@@ -159,7 +159,8 @@ def run_variants(
         for entry, error in zip(entries, told, strict=True):
             entry.error = entry.error or error
         if all(entry.result is None for entry in entries if entry.variant.role == VARIANT):
-            raise DataError("no variant could be run: " + "; ".join(f"{e.variant.name}: {e.error}" for e in entries))
+            why = [f"{entry.variant.name}: {entry.error}" for entry in entries if entry.variant.role == VARIANT]
+            raise DataError(f"no variant could be run: {'; '.join(why)}")
         in_parallel(pool, list(_others(panel, entries, start, placebos)), partial(tell, "running again"))
     return Runs(panel, entries, start, latest)
 
