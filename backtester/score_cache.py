@@ -1,21 +1,23 @@
 """A cache of scores, so that a change of costs, limits or strategy never trains again.
 
 An entry is a folder named by the hash of everything that scores depend on: the data, the signal's class, settings,
-sources and environment, the folds, the batch, the seed, and the versions of the libraries. What cannot be told of a
-signal for sure, such as a lambda among its settings, keeps its scores out of the cache. An entry holds
-``scores.parquet`` and ``scores.json`` (what the hash was taken of, and the hash of the file), is written whole or not
-at all, and is checked when it is read. All of it may be deleted at any time. What is damaged, or cannot be written, is
-told by a warning, and the scores are computed as without a cache.
+sources and environment, the files that its settings name, the folds, the batch, the seed, and the versions of the
+libraries. What cannot be told of a signal for sure, such as a lambda among its settings, keeps its scores out of the
+cache. An entry holds ``scores.parquet`` and ``scores.json`` (what the hash was taken of, and the hash of the file), is
+written whole or not at all, and is checked when it is read. All of it may be deleted at any time. What is damaged, or
+cannot be written, is told by a warning, and the scores are computed as without a cache.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
 import os
 import platform
 import warnings
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ from backtester.sources import source_hashes
 
 # To be raised whenever the same signal would give other scores for the same inputs.
 _FORMAT = 3
+_PATH = 4096  # letters of a path, at most
 _SCORES, _NOTES = "scores.parquet", "scores.json"
 # What may compute something in a signal; those that are not installed are named as such.
 _LIBRARIES = ("numpy", "scipy", "pandas", "numba", "scikit-learn", "torch")
@@ -71,6 +74,7 @@ def ingredients(panel: Panel, signal: Signal, folds: Folds | None, batch: int | 
         "data": panel.fingerprint,
         "signal": told,
         "hidden": hidden,
+        "files": dict(sorted(_files([told, hidden]))),
         "seed": signal.seed,
         "source": source_hashes({one.__module__ for one in sources} | modules_in(told) | modules_in(hidden)),
         "folds": describe_folds(folds),
@@ -78,6 +82,19 @@ def ingredients(panel: Panel, signal: Signal, folds: Folds | None, batch: int | 
         "environment": _environment(signal),
         "versions": _versions(),
     }
+
+
+def _files(told: Any) -> Iterator[tuple[str, str]]:
+    """The files that settings name, each with the hash of its content: a signal may read them."""
+    if isinstance(told, Mapping):
+        told = list(told.values())
+    if isinstance(told, list | tuple):
+        for one in told:
+            yield from _files(one)
+    elif isinstance(told, str) and Path(told).suffix and len(told) <= _PATH:
+        with contextlib.suppress(OSError, ValueError):  # what no file can be called
+            if Path(told).is_file():
+                yield told, sha256_of(Path(told))
 
 
 def _environment(signal: Signal) -> Any:

@@ -45,6 +45,14 @@ class Renames(bt.Signal):
         return self._times * panel.close[rows]
 
 
+class Reads(bt.Signal):
+    def __init__(self, path):
+        self.path = path
+
+    def predict(self, panel, rows):
+        return panel.close[rows]
+
+
 class PassesOn(Scaled):
     def __init__(self, **more):
         super().__init__(**more)
@@ -56,6 +64,20 @@ def key(signal):
 
 def values_of(signal, cache):
     return bt.walk_forward(PANEL, signal, cache=cache)
+
+
+@pytest.mark.parametrize("given", [str, lambda path: {"all": [1, str(path)]}], ids=["text", "within"])
+def test_a_file_that_a_setting_names_is_part_of_the_key(given, tmp_path):
+    path = tmp_path / "alternative.csv"
+    path.write_text("1")
+    before = key(Reads(given(path)))
+    assert key(Reads(given(path))) == before
+    path.write_text("2")
+    changed = key(Reads(given(path)))
+    assert changed != before
+    path.unlink()
+    assert key(Reads(given(path))) not in (before, changed)
+    assert key(Reads("x" * 5000 + ".csv"))  # nothing that a file can be called
 
 
 @pytest.fixture
