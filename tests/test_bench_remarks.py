@@ -14,6 +14,7 @@ import signals
 import strategies
 from backtester.metrics.returns import sharpe_ratio
 from backtester.report.leaderboard import Leaderboard, verdict
+from backtester.report.page import bench_page
 from backtester.report.page.bench.entries import Entries
 from backtester.report.page.bench.said import opening, warnings
 from backtester.research.bench import BASELINE, Variant, run_variants, simulated
@@ -82,9 +83,18 @@ def test_where_every_variant_was_wiped_out_the_first_sentences_say_so():
     facts = bench_facts(run_variants(rising(), [Variant("ruined", Ruined)], placebos=1), "some")
     facts["trials"] = {"count": 7, "expected_max": None}
     said = " ".join(verdict(facts))
-    assert "It lost all of its capital, on " in said
+    assert f"It lost all of its capital, on {facts['entries'][0]['wiped_out']}. " in said
     assert "7 variants have been tried on this data so far." in said
     assert "It lost all of its capital, on " in " ".join(opening(facts, Entries(facts)))
+
+
+def test_cash_comes_before_ruin():
+    """What never trades has no ratio, and still more than what has lost everything."""
+    facts = bench_facts(run_variants(rising(), [Variant("ruined", Ruined), Variant("idle", Never)], placebos=1), "some")
+    assert [one["name"] for one in facts["entries"]] == ["idle", "ruined"]
+    assert facts["winner"] == "idle"
+    assert "lost all of its capital" not in " ".join(verdict(facts))
+    assert "Fewer than two variants differ, trade and pay" in bench_page(facts)
 
 
 def test_what_never_trades_is_no_choice():

@@ -99,7 +99,8 @@ def verdict(facts: Mapping[str, Any]) -> list[str]:
         f"{w.plain(winner['figures']['gross']['sharpe']['value'])} before costs."
     ]
     if winner.get("wiped_out"):
-        found.append(f"It lost all of its capital, on {winner['wiped_out']}; so did every variant.")
+        others = "" if len(variants) == 1 else "; so did every variant that ran"
+        found.append(f"It lost all of its capital, on {winner['wiped_out']}{others}.")
     if failed:
         found.append(f"{w.many(failed, 'more variant')} failed.")
     found += _tried(facts.get("trials"), winner)

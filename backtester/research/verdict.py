@@ -73,10 +73,9 @@ def bench_facts(
         followed = _Followed(runs, pool)
         work: list[Callable[[], Any]] = [partial(_compared, runs, followed)]
         work += [partial(_overfitting, variants), partial(_reality, runs)]
-        work += [partial(_entry, runs, entry, followed, paths) for entry in runs.entries]
+        work += [partial(_entry, runs, entry, followed, paths) for entry in sorted(runs.entries, key=_place)]
         found = in_parallel(pool, work, partial(tell, "judging"))
     (daily, pairs), overfitting, reality, *entries = found
-    entries.sort(key=_order)
     panel, window = runs.panel, runs.panel.dates[runs.window]
     return {
         "format": FORMAT,
@@ -110,18 +109,11 @@ def bench_facts(
     }
 
 
-def _order(entry: Mapping[str, Any]) -> tuple[bool, bool, bool, float]:
+def _place(entry: Entry) -> tuple[bool, bool, bool, bool, float]:
     """Variants first, what failed last, before it what was wiped out, and the best net Sharpe ratio first."""
-    figures = entry["figures"]
-    sharpe = figures["net"]["sharpe"]["value"] if figures else None
-    return (entry["role"] != VARIANT, sharpe is None, bool(entry["wiped_out"]), -(sharpe or 0.0))
-
-
-def _rank(entry: Entry) -> tuple[bool, bool, float]:
-    """The place of a variant that ran, as in `_order`."""
     sharpe = sharpe_ratio(entry.net)
     gone = entry.result is not None and bool(book.wiped_out(entry.result))
-    return math.isnan(sharpe), gone, -sharpe if math.isfinite(sharpe) else 0.0
+    return entry.variant.role != VARIANT, entry.result is None, gone, math.isnan(sharpe), -np.nan_to_num(sharpe)
 
 
 class _Followed:
@@ -316,7 +308,7 @@ def _overfitting(variants: Sequence[Entry]) -> dict[str, Any] | None:
 
     Among variants at other costs, or that fill at other prices, the cheapest would win in every half.
     """
-    best = min(variants, key=_rank)
+    best = min(variants, key=_place)
     alike = choices([entry for entry in variants if terms_of(entry) == terms_of(best)])
     if len(alike) < 2:
         return None

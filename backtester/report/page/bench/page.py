@@ -123,13 +123,17 @@ def _luck(facts: Mapping[str, Any], entries: Entries) -> Section:
         return Section("luck", "Luck", ())
     verdict = said.beats(facts, entries)
     overfitting = _there([luck.logit_chart(facts), tables.overfitting(facts)])
-    none = "With a single variant nothing was chosen among, so there is no probability of overfitting."
+    none = (
+        "With a single variant nothing was chosen among, so there is no probability of overfitting."
+        if len(entries.variants) == 1
+        else "Fewer than two variants differ, trade and pay what the first pays: there is no probability of overfitting."
+    )
     parts = [
         p.paragraph(
             f"Does the best variant beat the baselines beyond chance? {verdict.said}", f"verdict {verdict.word}"
         ),
         Beside(_there([tables.trials(facts, entries), tables.reality(facts)])),
-        Beside(overfitting) if overfitting else p.paragraph(none, "note") if len(entries.variants) == 1 else None,
+        Beside(overfitting) if overfitting else p.paragraph(none, "note"),
     ]
     return Section("luck", "More than luck?", _there(parts))
 
