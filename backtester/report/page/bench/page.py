@@ -126,7 +126,7 @@ def _luck(facts: Mapping[str, Any], entries: Entries) -> Section:
     none = (
         "With a single variant nothing was chosen among, so there is no probability of overfitting."
         if len(entries.variants) == 1
-        else "Fewer than two variants differ, trade and pay what the first pays: there is no probability of overfitting."
+        else "Fewer than two variants differ, trade and pay what the first pays: no probability of overfitting."
     )
     parts = [
         p.paragraph(
